@@ -1,0 +1,145 @@
+"""Damped Newton for problems of the kind "choose heights so that every face gets its measure".
+
+The semi-discrete problem asks for cell masses; the problems of Minkowski and Alexandrov ask for
+face areas. All are the gradient of a convex function of the heights, all break down when a face
+vanishes, and the same damping cures that. Taught in *Alexandrov and Brenier*.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NewtonStep:
+    """One accepted iterate.
+
+    Attributes
+    ----------
+    iteration : int
+        0 for the start.
+    max_relative_error : float
+        `max_i |w_i - nu_i| / nu_i`.
+    residual : float
+        Euclidean norm of `w - nu`.
+    smallest : float
+        Smallest measure of a face, `min_i w_i`.
+    damping : float
+        Share of the full Newton step taken, 1 when undamped (nan for the start).
+    n_evaluations : int
+        Diagrams computed so far.
+    """
+
+    iteration: int
+    max_relative_error: float
+    residual: float
+    smallest: float
+    damping: float
+    n_evaluations: int
+
+
+class NotConverged(RuntimeError):
+    """The iteration stopped short of its tolerance; `history` and `heights` say how far it came."""
+
+    def __init__(self, message: str, history: tuple[NewtonStep, ...], heights: np.ndarray):
+        super().__init__(message)
+        self.history = history
+        self.heights = heights
+
+
+def damped_newton(
+    evaluate: Callable[[np.ndarray], tuple[np.ndarray, Any]],
+    direction: Callable[[Any, np.ndarray], np.ndarray],
+    heights: np.ndarray,
+    target: np.ndarray,
+    *,
+    tol: float,
+    max_iter: int,
+    callback: Callable[[NewtonStep, np.ndarray, Any], None] | None = None,
+) -> tuple[np.ndarray, Any, tuple[NewtonStep, ...], str]:
+    """Solve `measure(heights) = target` by Newton steps that never empty a face.
+
+    With `eps0 = min(min_i w_i(start), min_i nu_i) / 2` a step of size `2^-l` is taken for the
+    first `l` at which all measures stay above `eps0` and the residual is at most
+    `(1 - 2^-(l+1))` times the old one: algorithm 1 of Kitagawa, Merigot, Thibert (2019), which
+    converges globally, and quadratically in the end. The search starts at four times the last
+    step, which saves diagrams where the target is clustered.
+
+    Parameters
+    ----------
+    evaluate : callable
+        `heights -> (measures, state)`, measures an (n,) float array.
+    direction : callable
+        `(state, measures - target) -> step`, the solution of `H step = -(measures - target)`.
+    heights : (n,) float array
+        Start; every face must have positive measure there.
+    target : (n,) float array
+        Positive measures to reach.
+    tol : float
+        Largest relative error accepted.
+    max_iter : int
+        Number of Newton steps allowed.
+    callback : callable, optional
+        Called with `(step, heights, state)` at the start and after every accepted step.
+
+    Returns
+    -------
+    heights : (n,) float array
+    state : object
+        The state that `evaluate` returned at `heights`.
+    history : tuple of NewtonStep
+    failure : str
+        Empty if converged, else a sentence that says why not.
+    """
+    measures, state = evaluate(heights)
+    evaluations, damping, level = 1, np.nan, 0
+    floor = min(measures.min(), target.min()) / 2
+    if floor <= 0:
+        raise ValueError(
+            f"heights: expected a start at which every face has positive measure, "
+            f"got {int((measures <= 0).sum())} empty faces of {len(measures)}"
+        )
+    history: list[NewtonStep] = []
+    while True:
+        error = measures - target
+        residual = float(np.linalg.norm(error))
+        step = NewtonStep(
+            iteration=len(history),
+            max_relative_error=float(np.abs(error / target).max()),
+            residual=residual,
+            smallest=float(measures.min()),
+            damping=float(damping),
+            n_evaluations=evaluations,
+        )
+        history.append(step)
+        if callback is not None:
+            callback(step, heights, state)
+        if step.max_relative_error <= tol:
+            return heights, state, tuple(history), ""
+        if step.iteration == max_iter:
+            why = (
+                f"stopped after max_iter = {max_iter} Newton steps at a relative mass error of "
+                f"{step.max_relative_error:.1e}, tol = {tol:.1e}; allow more steps"
+            )
+            return heights, state, tuple(history), why
+        newton = direction(state, error)
+        level = max(0, level - 2)
+        while True:
+            damping = 2.0**-level
+            trial = heights + damping * newton
+            measures, state_new = evaluate(trial)
+            evaluations += 1
+            shrunk = np.linalg.norm(measures - target) <= (1 - damping / 2) * residual
+            if measures.min() >= floor and shrunk:
+                heights, state = trial, state_new
+                break
+            level += 1
+            if level > 40:
+                why = (
+                    f"no step reduces the error any more at a relative mass error of "
+                    f"{step.max_relative_error:.1e}, tol = {tol:.1e}; double precision may not "
+                    f"hold more for points this close to each other: ask for a larger tol"
+                )
+                return heights, state, tuple(history), why

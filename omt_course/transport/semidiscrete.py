@@ -1,0 +1,388 @@
+"""Exact semi-discrete optimal transport in the plane: a convex domain onto weighted points.
+
+Brenier's potential is the convex polyhedron `u_h(x) = max_i <x, y_i> + h_i`; the heights minimise
+the convex energy `E(h) = int u_h dmu - sum_i nu_i h_i`, whose gradient is `w - nu` and whose
+Hessian is a weighted graph Laplacian of the cells. Taught in *Alexandrov and Brenier*.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from .domains import Box, Polygon
+from .laguerre import LaguerreDiagram, laguerre_diagram
+from .newton import NewtonStep, NotConverged, damped_newton
+
+
+@dataclass(frozen=True, eq=False)
+class SemidiscreteResult:
+    """The optimal map from the uniform density on a domain onto weighted points.
+
+    Attributes
+    ----------
+    domain : Box or Polygon
+    points : (n, 2) float array
+        Targets `y_i`.
+    masses : (n,) float array
+        Target masses `nu_i`.
+    heights : (n,) float array
+        Heights `h_i` of the Brenier potential, mean zero.
+    cell_masses : (n,) float array
+        Masses `w_i(h)` of the cells.
+    max_relative_error : float
+        `max_i |w_i - nu_i| / nu_i`, the evidence.
+    w2_squared : float
+        `int |x - T x|^2 dmu`, no factor 1/2: the exact squared distance between `mu` and the
+        masses the cells really have.
+    dual_value : float
+        Kantorovich's dual value in the same unit; never above the squared distance to `nu`.
+    n_iter : int
+        Newton steps taken.
+    history : tuple of NewtonStep
+    converged : bool
+    message : str
+        Empty, or why it did not converge.
+    """
+
+    domain: Box | Polygon
+    points: np.ndarray
+    masses: np.ndarray
+    heights: np.ndarray
+    cell_masses: np.ndarray
+    max_relative_error: float
+    w2_squared: float
+    dual_value: float
+    n_iter: int
+    history: tuple[NewtonStep, ...]
+    converged: bool
+    message: str
+    diagram: LaguerreDiagram = field(repr=False)
+
+    @property
+    def centroids(self) -> np.ndarray:
+        """Centres of mass of the cells, (n, 2) float array."""
+        return self.diagram.centroids
+
+    def cell_polygons(self) -> list[np.ndarray]:
+        """Return the corners of every cell counter-clockwise, a list of (k_i, 2) float arrays."""
+        return self.diagram.cell_polygons()
+
+    def potential(self, x: np.ndarray) -> np.ndarray:
+        """Evaluate Brenier's potential `u_h` at the rows of `x`, (m, 2): (m,) float array."""
+        return self._top(x)[1]
+
+    def assign(self, x: np.ndarray) -> np.ndarray:
+        """Return the index of the cell that holds each row of `x`, (m, 2): (m,) int array."""
+        return self._top(x)[0]
+
+    def transport(self, x: np.ndarray) -> np.ndarray:
+        """Move the rows of `x` by `T = grad u_h`, (m, 2): (m, 2) float array."""
+        return self.points[self.assign(x)]
+
+    def _top(self, x):
+        x = np.asarray(x, dtype=float)
+        if x.shape[-1:] != (2,) or x.ndim > 2:
+            raise ValueError(f"x: expected shape (m, 2) or (2,), got {x.shape}")
+        rows = np.atleast_2d(x)
+        index = np.empty(len(rows), dtype=np.int64)
+        value = np.empty(len(rows))
+        block = max(1, 4_000_000 // len(self.points))
+        for k in range(0, len(rows), block):
+            score = rows[k : k + block] @ self.points.T + self.heights
+            index[k : k + block] = score.argmax(axis=1)
+            value[k : k + block] = score.max(axis=1)
+        return (index, value) if x.ndim == 2 else (index[0], value[0])
+
+    @cached_property
+    def psi(self) -> np.ndarray:
+        """Kantorovich potential on the target, `psi_i = |y_i|^2/2 + h_i`, (n,) float array."""
+        return (self.points**2).sum(axis=1) / 2 + self.heights
+
+
+def solve(
+    domain: Box | Polygon,
+    points: np.ndarray,
+    masses: np.ndarray | None = None,
+    *,
+    tol: float = 1e-10,
+    max_iter: int = 200,
+    callback: Callable[[NewtonStep, np.ndarray, LaguerreDiagram], None] | None = None,
+    strict: bool = True,
+) -> SemidiscreteResult:
+    """Transport the uniform density on a planar convex domain onto weighted points, exactly.
+
+    Finds heights with `w_i(h) = nu_i` by damped Newton steps over exact Laguerre cells.
+
+    Parameters
+    ----------
+    domain : Box or Polygon
+        Planar convex domain, density 1, so that its mass is its area.
+    points : (n, 2) float array
+        At least three targets, distinct, not all on a line; they may lie outside the domain.
+    masses : (n,) float array, optional
+        Positive, summing to the domain's area (to 1e-9 of it). Equal masses when left out.
+    tol : float
+        Largest `max_i |w_i - nu_i| / nu_i` accepted.
+    max_iter : int
+        Newton steps allowed.
+    callback : callable, optional
+        Called with `(step, heights, diagram)` at the start and after every accepted step.
+    strict : bool
+        Raise when the tolerance is not met (default), or return with `converged=False`.
+
+    Returns
+    -------
+    SemidiscreteResult
+
+    Raises
+    ------
+    ValueError
+        If an argument cannot be used; the sentence names it, what was expected and what came.
+    NotConverged
+        If the tolerance is not met and `strict` is true; carries heights and history.
+
+    Notes
+    -----
+    Energy and its convexity: Gu, Luo, Sun, Yau (2016). Damping and its convergence: Kitagawa,
+    Merigot, Thibert (2019), algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from omt_course.transport.domains import Box
+    >>> points = np.random.default_rng(0).random((100, 2))
+    >>> result = solve(Box([0, 0], [1, 1]), points)
+    >>> result.max_relative_error <= 1e-10
+    True
+    >>> round(result.w2_squared, 9)
+    0.010374232
+    """
+    points, masses = _check(domain, points, masses)
+    if not tol > 0:
+        raise ValueError(f"tol: expected a positive number, got {tol}")
+    if max_iter < 0:
+        raise ValueError(f"max_iter: expected zero or more, got {max_iter}")
+
+    # About their own centres both sides keep their digits; `<x, y> + h` changes only by terms
+    # that no cell depends on if `h' = h + <y, middle>`.
+    middle, mean = domain.center, points.mean(axis=0)
+    centered = Polygon(domain.vertices - middle)
+    near = points - mean
+
+    def evaluate(heights):
+        diagram = laguerre_diagram(centered, near, heights)
+        return diagram.masses, diagram
+
+    heights, diagram, history, failure = damped_newton(
+        evaluate,
+        _newton_direction,
+        _start(centered, near).astype(np.longdouble),
+        masses,
+        tol=tol,
+        max_iter=max_iter,
+        callback=callback,
+    )
+    if failure and strict:
+        raise NotConverged(f"semidiscrete.solve: {failure}", history, heights)
+    heights = heights - near @ middle
+    heights = (heights - heights.mean()).astype(float)
+    diagram = _moved(diagram, domain, points, heights, middle, mean)
+    psi = (points**2).sum(axis=1) + 2 * heights
+    cost = float(diagram.second_moments.sum())
+    return SemidiscreteResult(
+        domain=domain,
+        points=points,
+        masses=masses,
+        heights=heights,
+        cell_masses=diagram.masses,
+        max_relative_error=history[-1].max_relative_error,
+        w2_squared=cost,
+        dual_value=cost + float((psi - psi.mean()) @ (masses - diagram.masses)),
+        n_iter=history[-1].iteration,
+        history=history,
+        converged=not failure,
+        message=failure,
+        diagram=diagram,
+    )
+
+
+def energy_hessian(diagram: LaguerreDiagram) -> sp.csc_array:
+    """Return the Hessian of `E`: `dw_i/dh_j = -length_ij / |y_i - y_j|`, rows sum to zero.
+
+    Parameters
+    ----------
+    diagram : LaguerreDiagram
+        Cells at the heights in question.
+
+    Returns
+    -------
+    (n, n) sparse float array
+
+    Examples
+    --------
+    >>> from omt_course.transport.domains import Box
+    >>> points = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    >>> hessian = energy_hessian(laguerre_diagram(Box([-1, -1], [1, 1]), points, np.zeros(4)))
+    >>> hessian.toarray().round(12)[0].tolist()
+    [2.0, 0.0, -1.0, -1.0]
+    """
+    i, j = diagram.pairs.T
+    n = len(diagram.points)
+    weight = diagram.lengths / np.linalg.norm(diagram.points[j] - diagram.points[i], axis=1)
+    degree = np.bincount(i, weight, n) + np.bincount(j, weight, n)
+    every = np.arange(n)
+    return sp.csc_array(
+        (
+            np.concatenate([degree, -weight, -weight]),
+            (np.concatenate([every, i, j]), np.concatenate([every, j, i])),
+        ),
+        shape=(n, n),
+    )
+
+
+def _newton_direction(diagram: LaguerreDiagram, error: np.ndarray) -> np.ndarray:
+    """Solve `H step = -error` with the last height held fixed (the energy ignores constants)."""
+    reduced = energy_hessian(diagram)[:-1, :-1]
+    factors = splu(
+        reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
+    return np.append(factors.solve(-error[:-1]), 0.0)
+
+
+def _moved(diagram, domain, points, heights, middle, mean):
+    """Carry a diagram from centred coordinates back to the caller's."""
+    apart = middle - mean
+    first = diagram.first_moments
+    return replace(
+        diagram,
+        domain=domain,
+        points=points,
+        heights=heights,
+        start=diagram.start + middle,
+        end=diagram.end + middle,
+        first_moments=first + diagram.masses[:, None] * apart,
+        second_moments=diagram.second_moments
+        + 2 * first @ apart
+        + diagram.masses * (apart @ apart),
+    )
+
+
+def _start(domain: Box | Polygon, points: np.ndarray) -> np.ndarray:
+    """Return heights at which no cell is empty.
+
+    If `a y + b` maps the points into the domain, then `h_i = -|a y_i + b|^2 / (2 a)` gives cell
+    `i` as the Voronoi cell of `a y_i + b`, since
+    `|x - a y - b|^2 = |x|^2 - 2 a (<x, y> + h) - 2 <x, b>`; and each of those holds its own site.
+    """
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    scale = _scale_to_fit(domain, points - middle)
+    if domain.contains(points).all() and scale <= 1:
+        return -((points - domain.center) ** 2).sum(axis=1) / 2 - points @ domain.center
+    inside = domain.center + scale * (points - middle)
+    return -(inside**2).sum(axis=1) / (2 * scale)
+
+
+def _scale_to_fit(domain: Box | Polygon, offsets: np.ndarray) -> float:
+    """Return the largest factor, less 5 %, by which `center + factor * offsets` stays inside."""
+    center, corners = domain.center, domain.vertices
+    side = np.roll(corners, -1, axis=0) - corners
+    normals = np.column_stack([side[:, 1], -side[:, 0]])
+    room = (normals * (corners - center)).sum(axis=1)
+    return 0.95 * float((room / (offsets @ normals.T).max(axis=0)).min())
+
+
+def _check(domain, points, masses):
+    if not isinstance(domain, Box | Polygon):
+        raise ValueError(f"domain: expected a Box or a Polygon, got {type(domain).__name__}")
+    if domain.dimension != 2:
+        raise ValueError(
+            f"domain: expected a planar domain, got dimension {domain.dimension}; "
+            f"in higher dimension use omt_course.transport.montecarlo"
+        )
+    points = check_points(points, dimension=2)
+    if len(points) < 3:
+        raise ValueError(f"points: expected at least three points, got {len(points)}")
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if spread[1] <= 1e-12 * spread[0]:
+        raise ValueError(
+            "points: expected points that are not all on a line, got a spread of "
+            f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
+        )
+    return points, check_masses(masses, len(points), domain.volume)
+
+
+def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndarray:
+    """Return the points as a float array, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_points([[0, 0], [1, 1], [0, 0]])
+    Traceback (most recent call last):
+    ...
+    ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0]
+    """
+    try:
+        points = np.array(points, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"points: expected numbers of shape (n, d), got {points!r}") from error
+    if points.ndim != 2 or (dimension is not None and points.shape[1] != dimension):
+        raise ValueError(
+            f"points: expected shape (n, {'d' if dimension is None else dimension}), "
+            f"got {points.shape}"
+        )
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"points: expected finite coordinates, got {points[row].tolist()} in row {row}"
+            f" ({int(bad.sum())} such rows)"
+        )
+    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    twin = first[inverse.ravel()] != np.arange(len(points))
+    if twin.any():
+        row = int(np.argmax(twin))
+        raise ValueError(
+            f"points: expected distinct points, got row {row} equal to row "
+            f"{int(first[inverse.ravel()[row]])}: {points[row].tolist()}"
+            f" ({int(twin.sum())} repeated rows); merge them and add their masses"
+        )
+    points.setflags(write=False)
+    return points
+
+
+def check_masses(masses: np.ndarray | None, n: int, total: float) -> np.ndarray:
+    """Return the masses as a float array, equal ones for None, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_masses([0.5, 0.25], 2, 1.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: masses: expected masses that sum to the domain's mass 1, got a sum of 0.75
+    """
+    if masses is None:
+        return np.full(n, total / n)
+    try:
+        masses = np.array(masses, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"masses: expected numbers of shape ({n},), got {masses!r}") from error
+    if masses.shape != (n,):
+        raise ValueError(f"masses: expected shape ({n},), got {masses.shape}")
+    bad = ~(np.isfinite(masses) & (masses > 0))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(
+            f"masses: expected positive finite masses, got {masses[k]} at index {k}"
+            f" ({int(bad.sum())} such masses); leave out points without mass"
+        )
+    if abs(masses.sum() - total) > 1e-9 * total:
+        raise ValueError(
+            f"masses: expected masses that sum to the domain's mass {total:.12g}, "
+            f"got a sum of {masses.sum():.12g}"
+        )
+    masses.setflags(write=False)
+    return masses
