@@ -1,0 +1,1 @@
+"""Shapes: polytopes, meshes and maps of surfaces."""

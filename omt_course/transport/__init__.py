@@ -1,0 +1,1 @@
+"""Moving mass: domains, exact Laguerre cells, damped Newton, Monte-Carlo, extension."""

@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from .domains import Box, Polygon
+from .domains import Box, Polygon, halfplanes
+from .inputs import check_masses, check_points
 from .laguerre import LaguerreDiagram, laguerre_diagram
 from .newton import NewtonStep, NotConverged, damped_newton
 
@@ -286,13 +287,11 @@ def _start(domain: Box | Polygon, points: np.ndarray) -> np.ndarray:
     return -(inside**2).sum(axis=1) / (2 * scale)
 
 
-def _scale_to_fit(domain: Box | Polygon, offsets: np.ndarray) -> float:
-    """Return the largest factor, less 5 %, by which `center + factor * offsets` stays inside."""
-    center, corners = domain.center, domain.vertices
-    side = np.roll(corners, -1, axis=0) - corners
-    normals = np.column_stack([side[:, 1], -side[:, 0]])
-    room = (normals * (corners - center)).sum(axis=1)
-    return 0.95 * float((room / (offsets @ normals.T).max(axis=0)).min())
+def _scale_to_fit(domain: Box | Polygon, shape: np.ndarray) -> float:
+    """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside."""
+    normals, offsets = halfplanes(domain)
+    room = offsets - normals @ domain.center
+    return 0.95 * float((room / (shape @ normals.T).max(axis=0)).min())
 
 
 def _check(domain, points, masses):
@@ -313,76 +312,3 @@ def _check(domain, points, masses):
             f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
         )
     return points, check_masses(masses, len(points), domain.volume)
-
-
-def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndarray:
-    """Return the points as a float array, or say what is wrong with them.
-
-    Examples
-    --------
-    >>> check_points([[0, 0], [1, 1], [0, 0]])
-    Traceback (most recent call last):
-    ...
-    ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0]
-    """
-    try:
-        points = np.array(points, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"points: expected numbers of shape (n, d), got {points!r}") from error
-    if points.ndim != 2 or (dimension is not None and points.shape[1] != dimension):
-        raise ValueError(
-            f"points: expected shape (n, {'d' if dimension is None else dimension}), "
-            f"got {points.shape}"
-        )
-    bad = ~np.isfinite(points).all(axis=1)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"points: expected finite coordinates, got {points[row].tolist()} in row {row}"
-            f" ({int(bad.sum())} such rows)"
-        )
-    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
-    twin = first[inverse.ravel()] != np.arange(len(points))
-    if twin.any():
-        row = int(np.argmax(twin))
-        raise ValueError(
-            f"points: expected distinct points, got row {row} equal to row "
-            f"{int(first[inverse.ravel()[row]])}: {points[row].tolist()}"
-            f" ({int(twin.sum())} repeated rows); merge them and add their masses"
-        )
-    points.setflags(write=False)
-    return points
-
-
-def check_masses(masses: np.ndarray | None, n: int, total: float) -> np.ndarray:
-    """Return the masses as a float array, equal ones for None, or say what is wrong with them.
-
-    Examples
-    --------
-    >>> check_masses([0.5, 0.25], 2, 1.0)
-    Traceback (most recent call last):
-    ...
-    ValueError: masses: expected masses that sum to the domain's mass 1, got a sum of 0.75
-    """
-    if masses is None:
-        return np.full(n, total / n)
-    try:
-        masses = np.array(masses, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"masses: expected numbers of shape ({n},), got {masses!r}") from error
-    if masses.shape != (n,):
-        raise ValueError(f"masses: expected shape ({n},), got {masses.shape}")
-    bad = ~(np.isfinite(masses) & (masses > 0))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise ValueError(
-            f"masses: expected positive finite masses, got {masses[k]} at index {k}"
-            f" ({int(bad.sum())} such masses); leave out points without mass"
-        )
-    if abs(masses.sum() - total) > 1e-9 * total:
-        raise ValueError(
-            f"masses: expected masses that sum to the domain's mass {total:.12g}, "
-            f"got a sum of {masses.sum():.12g}"
-        )
-    masses.setflags(write=False)
-    return masses

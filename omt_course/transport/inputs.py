@@ -1,0 +1,76 @@
+"""Points and masses as every solver wants them: checked, or refused with a clear sentence."""
+
+import numpy as np
+
+
+def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndarray:
+    """Return the points as a float array, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_points([[0, 0], [1, 1], [0, 0]])
+    Traceback (most recent call last):
+    ...
+    ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0]
+    """
+    try:
+        points = np.array(points, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"points: expected numbers of shape (n, d), got {points!r}") from error
+    if points.ndim != 2 or (dimension is not None and points.shape[1] != dimension):
+        raise ValueError(
+            f"points: expected shape (n, {'d' if dimension is None else dimension}), "
+            f"got {points.shape}"
+        )
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"points: expected finite coordinates, got {points[row].tolist()} in row {row}"
+            f" ({int(bad.sum())} such rows)"
+        )
+    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    twin = first[inverse.ravel()] != np.arange(len(points))
+    if twin.any():
+        row = int(np.argmax(twin))
+        raise ValueError(
+            f"points: expected distinct points, got row {row} equal to row "
+            f"{int(first[inverse.ravel()[row]])}: {points[row].tolist()}"
+            f" ({int(twin.sum())} repeated rows); merge them and add their masses"
+        )
+    points.setflags(write=False)
+    return points
+
+
+def check_masses(masses: np.ndarray | None, n: int, total: float) -> np.ndarray:
+    """Return the masses as a float array, equal ones for None, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_masses([0.5, 0.25], 2, 1.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: masses: expected masses that sum to the domain's mass 1, got a sum of 0.75
+    """
+    if masses is None:
+        return np.full(n, total / n)
+    try:
+        masses = np.array(masses, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"masses: expected numbers of shape ({n},), got {masses!r}") from error
+    if masses.shape != (n,):
+        raise ValueError(f"masses: expected shape ({n},), got {masses.shape}")
+    bad = ~(np.isfinite(masses) & (masses > 0))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(
+            f"masses: expected positive finite masses, got {masses[k]} at index {k}"
+            f" ({int(bad.sum())} such masses); leave out points without mass"
+        )
+    if abs(masses.sum() - total) > 1e-9 * total:
+        raise ValueError(
+            f"masses: expected masses that sum to the domain's mass {total:.12g}, "
+            f"got a sum of {masses.sum():.12g}"
+        )
+    masses.setflags(write=False)
+    return masses
