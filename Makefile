@@ -1,0 +1,48 @@
+# Two commands: `make book` and `make test`. Each does its own set-up in .venv.
+# Needs Python 3.11 or newer with venv, and make; nothing else.
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV = .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help book test serve notebooks linkcheck clean
+
+help:
+	@echo "make book       execute every page and write _build/html/index.html"
+	@echo "make test       ruff, unit tests, doctests, page contracts, the built site in a browser"
+	@echo "make serve      the built site on http://127.0.0.1:8000"
+	@echo "make notebooks  an .ipynb of every page in _build/notebooks"
+	@echo "make linkcheck  every link of the book, over the network"
+	@echo "make clean      remove what was built (.venv stays)"
+
+book: .venv/.book
+	@$(VENV)/python book/build.py html
+
+test: .venv/.test
+	@$(VENV)/ruff check omt_course tests benchmarks book
+	@$(VENV)/ruff format --check omt_course tests benchmarks book
+	@MPLBACKEND=agg $(VENV)/python -m pytest
+
+serve: .venv/.book
+	@$(VENV)/python book/build.py serve
+
+notebooks: .venv/.book
+	@$(VENV)/python book/build.py notebooks
+
+linkcheck: .venv/.book
+	@$(VENV)/python book/build.py linkcheck
+
+clean:
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find omt_course tests benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make an installation happen once, and again when what it depends on changes.
+.venv/.book: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "FAILED: no Python 3.11 or newer found; set PYTHON=..."; exit 1; }
+	@$(PYTHON) book/build.py install --extras book
+	@touch $@
+
+.venv/.test: .venv/.book
+	@$(PYTHON) book/build.py install --extras book,test
+	@touch $@

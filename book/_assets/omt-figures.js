@@ -1,0 +1,99 @@
+// Figures in three dimensions: drawn with the site's own plotly when they come into view.
+// Until then, without WebGL, and in print, their still picture shows.
+(function () {
+  "use strict";
+  const root = document.documentElement.dataset.content_root || "./";
+  let plotly = null;
+
+  function load() {
+    plotly ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = root + "_static/plotly.min.js";
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    return plotly;
+  }
+
+  function webgl() {
+    try {
+      return Boolean(document.createElement("canvas").getContext("webgl"));
+    } catch {
+      return false;
+    }
+  }
+
+  function colours() {
+    const style = getComputedStyle(document.documentElement);
+    const text = style.getPropertyValue("--pst-color-text-base").trim() || "#222";
+    const rule = style.getPropertyValue("--omt-rule").trim() || "#ddd";
+    const change = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": text };
+    for (const axis of ["xaxis", "yaxis", "zaxis"]) {
+      change[`scene.${axis}.color`] = text;
+      change[`scene.${axis}.gridcolor`] = rule;
+      change[`scene.${axis}.zerolinecolor`] = rule;
+      change[`scene.${axis}.backgroundcolor`] = "rgba(0,0,0,0)";
+    }
+    return change;
+  }
+
+  function turn(view, plotly, event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const eye = view._fullLayout.scene.camera.eye;
+    const r = Math.hypot(eye.x, eye.y, eye.z);
+    const angle = Math.atan2(eye.y, eye.x) + step[0] * 0.12;
+    const height = Math.asin(eye.z / r) + step[1] * 0.12;
+    const up = Math.max(-1.5, Math.min(1.5, height));
+    const flat = r * Math.cos(up);
+    plotly.relayout(view, {
+      "scene.camera.eye": { x: flat * Math.cos(angle), y: flat * Math.sin(angle), z: r * Math.sin(up) },
+    });
+  }
+
+  async function draw(box) {
+    const view = box.querySelector(".omt-3d-view");
+    const figure = JSON.parse(box.querySelector(".omt-3d-data").textContent);
+    const plotly = await load();
+    const layout = Object.assign({ margin: { l: 0, r: 0, t: 0, b: 0 } }, figure.layout);
+    if (layout.title) layout.margin = Object.assign({}, layout.margin, { t: 40 });
+    delete layout.width;
+    layout.autosize = true;
+    view.hidden = false;
+    box.classList.add("is-live");
+    await plotly.newPlot(view, figure.data, layout, {
+      responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false,
+    });
+    await plotly.relayout(view, colours());
+    view.setAttribute("role", "group");
+    view.tabIndex = 0;
+    view.title = "Drag, or use the arrow keys, to turn";
+    view.addEventListener("keydown", (event) => turn(view, plotly, event));
+    new MutationObserver(() => plotly.relayout(view, colours())).observe(document.documentElement, {
+      attributes: true, attributeFilter: ["data-theme"],
+    });
+    box.dataset.drawn = "yes";
+  }
+
+  function start() {
+    const boxes = document.querySelectorAll(".omt-3d");
+    if (!boxes.length || !webgl()) return;
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        seen.unobserve(entry.target);
+        draw(entry.target).catch((error) => {
+          console.error("a figure could not be drawn; its still picture stays", error);
+          entry.target.classList.remove("is-live");
+          entry.target.querySelector(".omt-3d-view").hidden = true;
+        });
+      }
+    }, { rootMargin: "300px" });
+    boxes.forEach((box) => seen.observe(box));
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();

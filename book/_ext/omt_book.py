@@ -1,0 +1,88 @@
+"""The course's own Sphinx extension: scripts from wheels, real notebooks, run times.
+
+The finished site carries everything it loads. MathJax comes from the wheel of
+`django-static-mathjax`, plotly from its own wheel; both are copied into the site, not into git.
+"""
+
+import json
+import logging
+import shutil
+from importlib import util
+from pathlib import Path
+
+import omt_notebooks
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.util import logging as sphinx_logging
+
+logger = sphinx_logging.getLogger(__name__)
+
+# What tex-chtml.js may load later: fonts, TeX extensions, the menu and its speech.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "ui", "sre")
+
+
+def buttons(app, pagename, templatename, context, doctree):
+    """Point Binder, Colab and the download button at the page's generated notebook."""
+    if pagename not in app.env.metadata or "kernelspec" not in app.env.metadata[pagename]:
+        return
+    repository = app.config.html_theme_options["repository_url"].rstrip("/")
+    name = "/".join(repository.split("/")[-2:])
+    launch = app.config.html_theme_options["launch_buttons"]
+    address = {
+        "Binder": f"{launch['binderhub_url']}/v2/gh/{name}/notebooks?urlpath=lab/tree/{pagename}.ipynb",
+        "Colab": f"{launch['colab_url']}/github/{name}/blob/notebooks/{pagename}.ipynb",
+    }
+    download = f"{context['pathto']('notebooks', 1)}/{pagename}.ipynb"
+    for group in context["header_buttons"]:
+        for button in group.get("buttons", []):
+            if button.get("text") in address:
+                button["url"] = address[button["text"]]
+            elif button.get("label") == "download-notebook-button":
+                button["url"] = download
+
+
+def finish(app, exception):
+    """Copy the scripts, write the notebooks and the run times."""
+    _run_times(app)
+    if exception is not None or app.builder.name != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    source = _package("mathjax") / "static" / "mathjax" / "es5"
+    for part in MATHJAX:
+        _copy(source / part, static / "mathjax" / part)
+    _copy(_package("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
+    root = Path(app.srcdir).parent
+    omt_notebooks.write_all(root, Path(app.outdir) / "notebooks")
+
+
+def _run_times(app):
+    """Write ``run-times.json`` beside the site: seconds of every page that has code."""
+    times = {}
+    for page in sorted(app.env.found_docs):
+        data = NbMetadataCollector.get_exec_data(app.env, page)
+        if data and data.get("runtime") is not None:
+            times[page] = {"seconds": round(data["runtime"], 2), "ok": data["succeeded"]}
+    path = Path(app.outdir).parent / "run-times.json"
+    path.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+
+
+def _package(name):
+    """Return the folder of an installed package without importing it."""
+    return Path(util.find_spec(name).origin).parent
+
+
+def _copy(source, target):
+    """Copy a file or a folder unless it is there already."""
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    elif not target.exists() or target.stat().st_size != source.stat().st_size:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+def setup(app):
+    """Register the parts with Sphinx."""
+    logging.getLogger("jieba").setLevel(logging.WARNING)
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; we load no comments
+    app.connect("html-page-context", buttons, priority=600)
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

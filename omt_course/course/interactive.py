@@ -1,0 +1,269 @@
+"""Figures the reader turns or plays: each with an alternative text and a still picture beside it.
+
+While the book is built (``OMT_COURSE_BOOK`` is set), `show_3d` writes the data of a plotly figure
+and a still into the page; one script of the site (``omt-figures.js``) draws it when it comes into
+view, with the plotly script that the site carries. `animate` is whole in itself everywhere.
+"""
+
+import base64
+import html
+import io
+import json
+import uuid
+from collections.abc import Callable
+from importlib import resources
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.figure import Figure
+
+from omt_course.course import in_book
+
+_SURFACES, _LINES = ("mesh3d", "surface"), ("scatter3d",)
+
+
+def show_3d(figure, *, alt: str, still: Figure | None = None):
+    """Show a plotly figure in three dimensions, with a still for print and slow devices.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        It is not changed. In the book its background follows the page, light or dark.
+    alt : str
+        A sentence that says what is seen.
+    still : matplotlib.figure.Figure, optional
+        By default the meshes, surfaces, lines and points are drawn from the same camera.
+
+    Returns
+    -------
+    IPython.display.HTML in the book, else `figure`; make it the last expression of its cell
+
+    Raises
+    ------
+    ValueError
+        If `alt` says too little, or `figure` is no plotly figure.
+
+    Examples
+    --------
+    >>> import plotly.graph_objects as go
+    >>> figure = go.Figure(go.Scatter3d(x=[0, 1], y=[0, 1], z=[0, 1]))
+    >>> show_3d(figure, alt="A segment from the origin to the corner of the cube.") is figure
+    True
+    """
+    _check_alt(alt)
+    if not hasattr(figure, "to_plotly_json"):
+        raise ValueError(f"figure: expected a plotly figure, got {type(figure).__name__}")
+    if not in_book():
+        return figure
+    from IPython.display import HTML
+
+    picture = still if still is not None else still_of(figure)
+    content = json.loads(figure.to_json())
+    content["layout"].pop("template", None)  # 7 kB of defaults; the site has its own
+    data = json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
+    height = int(content["layout"].get("height") or 460)
+    text = html.escape(alt, quote=True)
+    return HTML(
+        f'<div class="omt-3d" style="--omt-height: {height}px">'
+        f'<div class="omt-3d-view" role="img" aria-label="{text}" hidden></div>'
+        f'<img class="omt-3d-still" alt="{text}" src="{_encode(picture)}">'
+        f'<script type="application/json" class="omt-3d-data">{data}</script></div>'
+    )
+
+
+def animate(
+    draw: Callable[[Figure, int], object],
+    n_frames: int,
+    *,
+    alt: str,
+    size: tuple[float, float] = (6.0, 4.0),
+    interval: float = 0.15,
+    still: int = -1,
+    dpi: int = 110,
+):
+    """Draw a picture for every step, and show them with play, pause, step and a slider.
+
+    Nothing moves until the reader asks for it. Without scripts, and in print, frame `still` shows.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(figure, k)`` draws frame ``k`` on an empty matplotlib figure.
+    n_frames : int
+        At least 2.
+    alt : str
+        A sentence that says what moves, and how.
+    size : (width, height)
+        Of a frame, in inches.
+    interval : float
+        Seconds between frames, at least 0.05.
+    still : int
+        The frame shown first.
+    dpi : int
+
+    Returns
+    -------
+    IPython.display.HTML; make it the last expression of its cell
+
+    Raises
+    ------
+    ValueError
+        If `alt` says too little, or a number is out of range.
+
+    Examples
+    --------
+    >>> film = animate(lambda figure, k: figure.text(k / 2, 0.5, "o"), 2,
+    ...                alt="A small circle moves from the left edge to the middle.")
+    >>> film.data.count("data:image/webp")
+    3
+    """
+    _check_alt(alt)
+    if n_frames < 2:
+        raise ValueError(f"n_frames: expected at least 2, got {n_frames}")
+    if not -n_frames <= still < n_frames:
+        raise ValueError(f"still: expected a frame below {n_frames}, got {still}")
+    if interval < 0.05:
+        raise ValueError(f"interval: expected at least 0.05 seconds, got {interval}")
+    from IPython.display import HTML
+
+    frames = []
+    figure = plt.figure(figsize=size)
+    try:
+        for k in range(n_frames):
+            figure.clear()
+            draw(figure, k)
+            frames.append(_encode(figure, dpi=dpi, kind="webp"))
+    finally:
+        plt.close(figure)
+    page = resources.files("omt_course.course").joinpath("player.html").read_text("utf-8")
+    values = {
+        "@ID@": f"omt-film-{uuid.uuid5(uuid.NAMESPACE_OID, alt + frames[-1]).hex[:10]}",
+        "@ALT@": html.escape(alt, quote=True),
+        "@FRAMES@": json.dumps(frames),
+        "@STILL@": str(still % n_frames),
+        "@LAST@": str(n_frames - 1),
+        "@COUNT@": str(n_frames),
+        "@NUMBER@": str(still % n_frames + 1),
+        "@INTERVAL@": str(round(1000 * interval)),
+        "@SOURCE@": frames[still],
+    }
+    for key, value in values.items():
+        page = page.replace(key, value)
+    return HTML(page)
+
+
+def still_of(figure) -> Figure:
+    """Draw the meshes, surfaces, lines and points of a plotly figure with matplotlib.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        Traces of type mesh3d, surface and scatter3d are drawn, from the figure's own camera.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no trace it can draw.
+    """
+    traces = [t for t in figure.data if t.type in _SURFACES + _LINES and t.visible is not False]
+    if not traces:
+        raise ValueError("figure: expected a mesh3d, surface or scatter3d trace, found none")
+    picture = plt.figure(figsize=(6.0, 5.0))
+    plt.close(picture)  # the notebook is not to show it by itself
+    ax = picture.add_subplot(projection="3d")
+    for trace in traces:
+        {"mesh3d": _mesh, "surface": _surface, "scatter3d": _scatter}[trace.type](ax, trace)
+    eye = figure.layout.scene.camera.eye
+    x, y, z = (1.25 if value is None else value for value in (eye.x, eye.y, eye.z))
+    ax.view_init(np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x)))
+    axes = [figure.layout.scene[f"{name}axis"] for name in "xyz"]
+    if all(axis.visible is False for axis in axes):
+        ax.set_axis_off()
+    if figure.layout.scene.aspectmode == "data":
+        ax.set_aspect("equal")
+    for name, axis in zip("xyz", axes, strict=True):
+        getattr(ax, f"set_{name}label")(axis.title.text or "")
+    return picture
+
+
+def _mesh(ax, trace) -> None:
+    """Triangles, coloured by face, by vertex value, or by one colour."""
+    V = np.column_stack([np.asarray(trace[k], dtype=float) for k in "xyz"])
+    faces = np.column_stack([np.asarray(trace[k], dtype=int) for k in "ijk"])
+    patch = ax.plot_trisurf(*V.T, triangles=faces, shade=False, linewidth=0.0)
+    if trace.facecolor is not None:
+        patch.set_facecolor([_rgba(color, trace.opacity) for color in trace.facecolor])
+    elif trace.intensity is not None:
+        values = np.asarray(trace.intensity, dtype=float)
+        values = values if trace.intensitymode == "cell" else values[faces].mean(axis=1)
+        colors = _ramp(trace.colorscale)(Normalize(values.min(), values.max())(values))
+        patch.set_facecolor(colors)
+    else:
+        patch.set_facecolor(_rgba(trace.color or "#9a71bd", trace.opacity))
+
+
+def _surface(ax, trace) -> None:
+    """Draw a grid of heights."""
+    z = np.asarray(trace.z, dtype=float)
+    x = np.arange(z.shape[1]) if trace.x is None else np.asarray(trace.x, dtype=float)
+    y = np.arange(z.shape[0]) if trace.y is None else np.asarray(trace.y, dtype=float)
+    if x.ndim == 1:
+        x, y = np.meshgrid(x, y)
+    ax.plot_surface(x, y, z, cmap=_ramp(trace.colorscale), alpha=trace.opacity, linewidth=0)
+
+
+def _scatter(ax, trace) -> None:
+    """Points, a line, or both; None and NaN break a line as they do in plotly."""
+    xyz = [np.array([np.nan if v is None else v for v in trace[k]], dtype=float) for k in "xyz"]
+    mode = trace.mode or "lines+markers"
+    if "lines" in mode:
+        ax.plot(*xyz, color=_rgba(trace.line.color or "#5e2a84", trace.opacity), lw=1.2)
+    if "markers" in mode:
+        color = trace.marker.color
+        if not isinstance(color, str | None):
+            color = np.asarray(color)
+            color = [_rgba(c, None) for c in color] if color.dtype.kind in "UO" else color
+        size = trace.marker.size if isinstance(trace.marker.size, int | float) else 5
+        ax.scatter(
+            *xyz,
+            c=_rgba(color or "#5e2a84", trace.opacity) if isinstance(color, str | None) else color,
+            s=size**2,
+            depthshade=False,
+        )
+
+
+def _ramp(scale):
+    """Return a plotly colour scale as a matplotlib one."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from omt_course.course.plotting import SEQUENTIAL
+
+    if not scale:
+        return SEQUENTIAL
+    return LinearSegmentedColormap.from_list("plotly", [(v, _rgba(c, None)) for v, c in scale])
+
+
+def _rgba(color, opacity):
+    """Return a plotly colour (name, hex, ``rgb(...)``, ``rgba(...)``) for matplotlib."""
+    if isinstance(color, str) and color.startswith("rgb"):
+        numbers = [float(v) for v in color[color.index("(") + 1 : -1].split(",")]
+        color = tuple(v / 255 for v in numbers[:3]) + tuple(numbers[3:])
+    rgba = to_rgba(color)
+    return rgba if opacity is None else (*rgba[:3], rgba[3] * opacity)
+
+
+def _encode(figure: Figure, *, dpi: int = 110, kind: str = "webp") -> str:
+    """Return a matplotlib figure as a data address; its size does not depend on what is drawn."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=dpi, bbox_inches=None, pil_kwargs={"quality": 82})
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _check_alt(alt) -> None:
+    if not isinstance(alt, str) or len(alt.split()) < 4:
+        raise ValueError(f"alt: expected a sentence that says what is seen, got {alt!r}")
