@@ -18,7 +18,10 @@ def dual_lines(y: np.ndarray, h: np.ndarray, size: float) -> tuple[np.ndarray, .
     """
     spread = np.abs(y).max()
     lifted = -(h / (spread * size)).astype(float)
-    hull = ConvexHull(np.column_stack([y / spread, lifted]))
+    # One more point, far above all others and in their midst, makes a hull with the same lower
+    # side of three planes too, and of any number of planes through one point.
+    apex = [0.0, 0.0, lifted.max() + 1]
+    hull = ConvexHull(np.vstack([np.column_stack([y / spread, lifted]), apex]))
     lower = hull.equations[:, 2] < -1e-13
     tri = hull.simplices[lower]
     equation = hull.equations[lower]

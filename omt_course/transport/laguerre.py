@@ -132,8 +132,14 @@ def laguerre_diagram(
     offsets = offsets - normals @ middle
 
     pairs, foot, direction, low, high = dual_lines(y, h, np.abs(corners).max())
-    low, high, clipped = clip_lines(foot, direction, low, high, normals, offsets)
+    # Where four planes all but meet, Qhull may take the wrong diagonal; the edge then runs
+    # backwards, by a rounding error. It stays, with a negative length, and closes the cells.
+    backwards = low > high
+    low, high, clipped = clip_lines(
+        foot, direction, np.minimum(low, high), np.maximum(low, high), normals, offsets
+    )
     keep = high > low
+    low[backwards], high[backwards] = high[backwards], low[backwards]
     pairs, foot, direction, clipped = pairs[keep], foot[keep], direction[keep], clipped[keep]
     p = foot + low[keep, None] * direction
     q = foot + high[keep, None] * direction
@@ -148,24 +154,28 @@ def laguerre_diagram(
     owner = np.concatenate([i, j, owner_b])
     start = np.concatenate([p, q, start_b])
     end = np.concatenate([q, p, end_b])
-    # Signed distance from a cell's own target point to the line of each of its pieces,
-    # from the line's equation: no cancellation even where the piece is tiny.
-    x0 = y + mean - middle
+    # A cell is a fan of triangles over its pieces, with their middle as apex. The signed distance
+    # from there to the line of a piece comes from the line's equation: no cancellation even where
+    # the piece is tiny.
+    n = len(points)
+    count = np.maximum(np.bincount(owner, minlength=n), 1)
+    apex = np.column_stack([np.bincount(owner, start[:, k], n) / count for k in (0, 1)])
     step = y[j] - y[i]
     gap = np.linalg.norm(step, axis=1)
     drop = difference(h, i, j)
-    to_i = (drop - (x0[i] * step).sum(axis=1)) / gap
-    to_j = ((x0[j] * step).sum(axis=1) - drop) / gap
-    to_b = offsets[side_b] - (normals[side_b] * x0[owner_b]).sum(axis=1)
+    to_i = (drop - (apex[i] * step).sum(axis=1)) / gap
+    to_j = ((apex[j] * step).sum(axis=1) - drop) / gap
+    to_b = offsets[side_b] - (normals[side_b] * apex[owner_b]).sum(axis=1)
     base = np.concatenate([lengths, lengths, np.linalg.norm(end_b - start_b, axis=1)])
     area = base * np.concatenate([to_i, to_j, to_b]) / 2
 
-    a, b = start - x0[owner], end - x0[owner]
-    n = len(points)
+    x0 = y + mean - middle
+    a, b, c = start - x0[owner], end - x0[owner], apex[owner] - x0[owner]
     masses = np.bincount(owner, area, n)
-    first = np.column_stack([np.bincount(owner, area * (a + b)[:, k] / 3, n) for k in (0, 1)])
-    square = ((a + b) ** 2).sum(axis=1) + (a**2).sum(axis=1) + (b**2).sum(axis=1)
-    second = np.bincount(owner, area * square / 12, n)
+    sums = a + b + c
+    first = np.column_stack([np.bincount(owner, area * sums[:, k] / 3, n) for k in (0, 1)])
+    squares = (sums**2 + a**2 + b**2 + c**2).sum(axis=1)
+    second = np.bincount(owner, area * squares / 12, n)
     volume = domain.volume
     if abs(masses.sum() - volume) > 1e-8 * volume:
         raise ArithmeticError(
