@@ -1,0 +1,1 @@
+"""Networks of the course: autoencoders, their training loop, AE-OMT, and what measures them."""

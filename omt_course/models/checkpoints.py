@@ -1,0 +1,91 @@
+"""Checkpoints on disk: written aside and renamed, read without running code, checked before use."""
+
+import io
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import torch
+
+_FORMAT = "omt_course.training/1"
+
+
+def write_atomically(path, write):
+    """Call ``write(stream)`` on a file aside, then give it its name; on failure keep the old file.
+
+    Parameters
+    ----------
+    path : path
+    write : callable
+        Takes a stream open for writing bytes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def save(path, **content):
+    """Write a checkpoint atomically.
+
+    Parameters
+    ----------
+    path : path
+    **content
+        Tensors, numbers, strings, and containers of them; `load` needs ``model`` and ``settings``.
+    """
+    write_atomically(path, lambda stream: torch.save({"format": _FORMAT, **content}, stream))
+
+
+def load(path, model, settings):
+    """Read a checkpoint of `train` and check that it continues this very run.
+
+    Parameters
+    ----------
+    path : path
+    model : torch.nn.Module
+        Must have the names and shapes of the stored weights.
+    settings : dict
+        Must agree with those stored.
+
+    Returns
+    -------
+    stored : dict
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or something else, or belongs to another architecture or run.
+    """
+    content = io.BytesIO(Path(path).read_bytes())
+    try:
+        stored = torch.load(content, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"checkpoint: expected a file written by train; {path} is damaged or something else; "
+            "delete it to start over"
+        ) from error
+    if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
+        raise ValueError(f"checkpoint: expected the format {_FORMAT}; {path} has another")
+    shapes = {name: tuple(value.shape) for name, value in stored["model"].items()}
+    for name, value in model.state_dict().items():
+        if shapes.pop(name, None) != tuple(value.shape):
+            raise ValueError(f"checkpoint: {path} is of another architecture: it differs in {name}")
+    if shapes:
+        raise ValueError(f"checkpoint: {path} is of another architecture: it has {min(shapes)} too")
+    for name, value in settings.items():
+        if stored["settings"].get(name) != value:
+            raise ValueError(
+                f"checkpoint: expected {name} = {stored['settings'].get(name)} as in {path}; got "
+                f"{value}; pass resume=False to start over"
+            )
+    return stored
