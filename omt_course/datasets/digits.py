@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from omt_course.datasets import registry
+from omt_course.files import write_atomically
 
 NAMES = ("mnist-5k", "mnist", "fashion-mnist")
 SPLITS = ("all", "train", "test")
@@ -169,7 +168,10 @@ def _load_embedded():
     images, labels = _parse_embedded()
     if registry.writable_folder():
         try:
-            _write_npz(embedded_caches()[-1], images=images, labels=labels)
+            write_atomically(
+                embedded_caches()[-1],
+                lambda stream: np.savez_compressed(stream, images=images, labels=labels),
+            )
         except OSError:
             pass  # the cache only saves time
     return images, labels
@@ -195,16 +197,3 @@ def _parse_embedded():
 def _digest(images, labels):
     content = images.astype(np.uint8, copy=False).tobytes() + labels.astype("<i8").tobytes()
     return hashlib.sha256(content).hexdigest()
-
-
-def _write_npz(path, **arrays):
-    """Write an npz aside, then rename it, so that no reader ever sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from omt_course.models.checkpoints import write_atomically
+from omt_course.files import write_atomically
 from omt_course.models.training import seeded
 
 SIDE = 28

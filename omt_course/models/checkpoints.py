@@ -1,37 +1,14 @@
 """Checkpoints on disk: written aside and renamed, read without running code, checked before use."""
 
 import io
-import os
 import pickle
-import tempfile
 from pathlib import Path
 
 import torch
 
+from omt_course.files import write_atomically
+
 _FORMAT = "omt_course.training/1"
-
-
-def write_atomically(path, write):
-    """Call ``write(stream)`` on a file aside, then give it its name; on failure keep the old file.
-
-    Parameters
-    ----------
-    path : path
-    write : callable
-        Takes a stream open for writing bytes.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
 
 
 def save(path, **content):
