@@ -6,6 +6,7 @@ The encoder is a chart of the image manifold, the decoder a parametric surface i
 import contextlib
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import safetensors
 import safetensors.torch
@@ -17,6 +18,8 @@ from omt_course.files import write_atomically
 from omt_course.models.training import seeded
 
 SIDE = 28
+# Arguments of `train` that gave the lowest error on unseen digits in 45 s on one core.
+RECIPE = MappingProxyType({"batch_size": 64, "lr": 2e-3, "weight_decay": 0.1})
 _FORMAT = "omt_course.autoencoder/1"
 
 
@@ -108,7 +111,7 @@ class ConvAutoencoder(Autoencoder):
     ((5, 16), (5, 1, 28, 28))
     """
 
-    def __init__(self, latent_dim=16, *, width=16, hidden=128, generator=None):
+    def __init__(self, latent_dim=16, *, width=16, hidden=192, generator=None):
         super().__init__()
         _check_positive(latent_dim=latent_dim, width=width, hidden=hidden)
         self.config = {"latent_dim": latent_dim, "width": width, "hidden": hidden}

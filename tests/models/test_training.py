@@ -74,6 +74,25 @@ def test_the_minimum_is_found():
     assert history.validation_loss == () and history.seconds > 0
 
 
+def test_weight_decay_is_decoupled():
+    """With a loss of no gradient each step multiplies the weights by 1 - rate * decay."""
+    model = Point()
+    torch.nn.init.ones_(model.weight)
+    train(
+        model,
+        lambda model, batch, generator: 0.0 * model.weight.sum(),
+        torch.zeros(30, 2),
+        epochs=3,
+        batch_size=10,
+        lr=0.1,
+        weight_decay=0.5,
+        schedule="constant",
+        generator=generator(),
+        progress=False,
+    )
+    assert torch.allclose(model.weight, torch.full((2,), 0.95**9))
+
+
 def test_every_item_is_seen_once_an_epoch():
     seen = []
 
@@ -292,7 +311,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(data, tmp_path, other, 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     options = {"epochs": 1, "checkpoint": tmp_path / "run.pt", **OPTIONS}
     train(network(), noisy_error, data, generator=generator(), **options)
-    for name, value in {"lr": 0.02, "batch_size": 8, "epochs": 2, "schedule": "constant"}.items():
+    for name, value in {"lr": 0.02, "batch_size": 8, "epochs": 2, "weight_decay": 0.1}.items():
         with pytest.raises(ValueError, match=f"checkpoint: expected {name} = .*resume=False"):
             train(network(), noisy_error, data, generator=generator(), **{**options, name: value})
 
@@ -343,6 +362,7 @@ def test_the_history_is_frozen(data):
         ({"batch_size": 2.5}, "batch_size: expected a positive integer; got 2.5"),
         ({"lr": float("nan")}, "lr: expected a positive number; got nan"),
         ({"lr": -1.0}, "lr: expected a positive number; got -1.0"),
+        ({"weight_decay": -0.1}, "weight_decay: expected a number >= 0; got -0.1"),
         ({"schedule": "linear"}, "schedule: expected 'cosine' or 'constant'"),
         ({"patience": 3}, "patience: expected validation data"),
         ({"data": (torch.zeros(3, 3), torch.zeros(2, 1))}, r"one positive length; got \[2, 3\]"),
