@@ -40,7 +40,7 @@ def marginals(plan, a, b, *, tol: float = 1e-8) -> Check:
     Examples
     --------
     >>> marginals([[0.5, 0.0], [0.0, 0.5]], [0.5, 0.5], [0.5, 0.5])
-    OK: a transport plan, row and column sums right to 0.0e+00.
+    OK: a transport plan, row and column sums exact.
     >>> marginals([[0.5, 0.0], [0.5, 0.0]], [0.5, 0.5], [0.5, 0.5])
     Traceback (most recent call last):
     ...
@@ -64,7 +64,9 @@ def marginals(plan, a, b, *, tol: float = 1e-8) -> Check:
     }
     worst = {side: error.max() for side, error in errors.items()}
     if max(worst.values()) <= tol:
-        return Check(f"a transport plan, row and column sums right to {max(worst.values()):.1e}")
+        off = max(worst.values())
+        how = f"right to {off:.1e}" if off else "exact"
+        return Check(f"a transport plan, row and column sums {how}")
     if abs(plan.sum() / total - 1) > len(a) * tol:
         hint = ""
         if np.allclose(plan.sum(axis=1), 1):
