@@ -140,6 +140,22 @@ def install(root, extras):
         fail(errors[-1], log)
 
 
+def diagnosis(output, root):
+    """Return one line that says what stopped a build: a page and its error, or a warning."""
+    page = kind = None
+    for line in output:
+        if found := re.match(r"(.+?): WARNING: Executing notebook failed: (\w+)", line):
+            page, kind = found.groups()
+        elif page and (found := re.match(r"(\w+) +Traceback \(most recent call last\)", line)):
+            kind = found.group(1)
+        elif page and line.startswith(f"{kind}:"):
+            return f"{page}: {line}".replace(f"{root}{os.sep}", "")
+    if page:
+        return f"{page}: {kind}".replace(f"{root}{os.sep}", "")
+    wrong = [line for line in output if re.search(r"(\bWARNING:|\bERROR:|\(broken|Error: )", line)]
+    return (wrong or output[-1:] or ["no output"])[0].strip().replace(f"{root}{os.sep}", "")
+
+
 def html(root, builder="html"):
     """Execute every page and write the site; a warning is an error."""
     if drop_stale_cache(root):
@@ -152,9 +168,7 @@ def html(root, builder="html"):
             return f"[{found.group(1):>3}%] {found.group(2)}"
         if found := re.search(r"(Executing notebook|Executed notebook in [\d.]+ seconds)", line):
             return f"       {found.group(1).lower()}"
-        if re.match(r"(writing output|looking for now-outdated|copying assets)\.\.\. *\[? *1?\d?0?%?", line):
-            return None
-        return f"       {line.strip()}" if re.search(r"\b(WARNING|ERROR|Error):", line) else None
+        return f"       {line.strip()}" if re.search(r"\b(WARNING|ERROR): ", line) else None
 
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", "book", "-W", "--keep-going", "--all"]
@@ -162,13 +176,14 @@ def html(root, builder="html"):
     environment = {"OMT_COURSE_BOOK": "1", "OMP_NUM_THREADS": "1"}
     status, output = run(command, log=log, show=show, root=root, environment=environment)
     if status:
-        wrong = [line for line in output if re.search(r"\b(WARNING|ERROR|broken)\b|Error:", line)]
-        fail((wrong or output or ["no output"])[0].strip(), log)
+        fail(diagnosis(output, root), log)
     times = json.loads((root / "_build" / "run-times.json").read_text(encoding="utf-8"))
     if builder == "html":
+        ran = {Path(line.split(":")[0]) for line in output if ": Executing notebook" in line}
         print("\nRun time of each page, in seconds (c: from the cache)")
         for page, entry in sorted(times.items(), key=lambda item: -item[1]["seconds"]):
-            print(f"  {entry['seconds']:7.1f} {'c' if entry['cached'] else ' '} {page}")
+            cached = " " if root / "book" / f"{page}.md" in ran else "c"
+            print(f"  {entry['seconds']:7.1f} {cached} {page}")
         print(f"  {sum(entry['seconds'] for entry in times.values()):7.1f}   all pages")
         print(f"\nThe book ({time.monotonic() - started:.0f} s): {root / '_build/html/index.html'}")
     else:

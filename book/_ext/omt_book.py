@@ -40,6 +40,14 @@ def buttons(app, pagename, templatename, context, doctree):
                 button["url"] = download
 
 
+def roles(app, pagename, templatename, context, doctree):
+    """Drop a role that has no children of its kind: a list of citations is not a list in HTML."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+
+
 def finish(app, exception):
     """Copy the scripts, write the notebooks and the run times."""
     _run_times(app)
@@ -84,5 +92,6 @@ def setup(app):
     logging.getLogger("jieba").setLevel(logging.WARNING)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; we load no comments
     app.connect("html-page-context", buttons, priority=600)
+    app.connect("html-page-context", roles, priority=600)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -169,6 +169,13 @@ def still_of(figure) -> Figure:
     ------
     ValueError
         If there is no trace it can draw.
+
+    Examples
+    --------
+    >>> import plotly.graph_objects as go
+    >>> triangle = go.Mesh3d(x=[0, 1, 0], y=[0, 0, 1], z=[0, 0, 1], i=[0], j=[1], k=[2])
+    >>> len(still_of(go.Figure(triangle)).axes)
+    1
     """
     traces = [t for t in figure.data if t.type in _SURFACES + _LINES and t.visible is not False]
     if not traces:
@@ -260,6 +267,8 @@ def _rgba(color, opacity):
 def _encode(figure: Figure, *, dpi: int = 110, kind: str = "webp") -> str:
     """Return a matplotlib figure as a data address; its size does not depend on what is drawn."""
     buffer = io.BytesIO()
+    if not any(ax.get_subplotspec() for ax in figure.axes):
+        figure.set_layout_engine("none")  # axes placed by hand: nothing to arrange
     figure.savefig(buffer, format=kind, dpi=dpi, bbox_inches=None, pil_kwargs={"quality": 82})
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
