@@ -36,16 +36,19 @@ def dual_lines(y: np.ndarray, h: np.ndarray, size: float) -> tuple[np.ndarray, .
     corner = np.column_stack([rb * ac[:, 1] - rc * ab[:, 1], rc * ab[:, 0] - rb * ac[:, 0]])
     corner /= safe[:, None]
     corner[sliver] = -equation[sliver, :2] / equation[sliver, 2:3] * size
-    flip = det < 0
+    # Counter-clockwise seen from above, asked in space: a facet at the rim may be vertical.
+    a, b, c = hull.points[tri.T]
+    flip = (np.cross(b - a, c - a) * equation[:, :3]).sum(axis=1) > 0
     tri[flip] = tri[flip][:, [0, 2, 1]]
 
-    # Every edge once, seen from one of its triangles; `beyond` is the triangle across, if any.
+    # Every edge once, seen from the larger of its triangles; `beyond` is the one across, if any.
     number = np.full(len(lower), -1)
     number[lower] = np.arange(len(tri))
     beyond = number[hull.neighbors[lower]]
     beyond[flip] = beyond[flip][:, [0, 2, 1]]
-    here = np.arange(len(tri))[:, None]
-    face, opposite = np.nonzero((beyond < 0) | (here < beyond))
+    rank = np.empty(len(tri), dtype=int)
+    rank[np.argsort(-np.abs(det))] = np.arange(len(tri))
+    face, opposite = np.nonzero((beyond < 0) | (rank[:, None] < rank[beyond]))
     beyond = beyond[face, opposite]
     i, j = tri[face, (opposite + 1) % 3], tri[face, (opposite + 2) % 3]
     step = y[j] - y[i]

@@ -65,11 +65,15 @@ def estimate_mass_error(
     np.fill_diagonal(product, 0.0)
     pairs = batches * (batches - 1)
     estimate = product.sum() / pairs
-    # Var U = 4 (B-2)/(B(B-1)) Cov(e1.e2, e1.e3) + 2/(B(B-1)) Var(e1.e2)
-    squares, rows = (product**2).sum(axis=1), product.sum(axis=1)
-    variance = squares.sum() / pairs - estimate**2
-    shared = (rows**2 - squares).sum() / (pairs * (batches - 2)) - estimate**2
-    spread = np.sqrt((4 * (batches - 2) * max(shared, 0.0) + 2 * variance) / pairs)
+    # Var U = 4 (B-2)/(B(B-1)) Cov(e1.e2, e1.e3) + 2/(B(B-1)) Var(e1.e2), and each moment is
+    # averaged over *distinct* batches: estimate^2 in place of the last would be too large.
+    squares, rows = (product**2).sum(), product.sum(axis=1)
+    triples = (rows**2).sum() - squares
+    quadruples = rows.sum() ** 2 - 4 * triples - 2 * squares
+    mean_squared = quadruples / (pairs * (batches - 2) * (batches - 3))
+    variance = squares / pairs - mean_squared
+    shared = triples / (pairs * (batches - 2)) - mean_squared
+    spread = np.sqrt(max(4 * (batches - 2) * max(shared, 0.0) + 2 * variance, 0.0) / pairs)
     reach = student.ppf(0.975, batches - 1) * spread
     root = np.sqrt(np.maximum([estimate, estimate - reach, estimate + reach], 0.0))
     return MassError(

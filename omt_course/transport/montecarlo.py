@@ -97,7 +97,7 @@ def solve(
     """Transport a source onto weighted points until the mass error is certified.
 
     A step is `h_i -= (w_i / nu_i - 1) / (4 g)`, where `g` is the density at 0 of the gap between
-    the best and the second-best score: `2 g` is the mean of the Hessian's diagonal relative to the
+    XX
     masses, so this is half a Newton step with a diagonal Hessian, and no learning rate is left to
     choose. Heights are averaged (Polyak), and the average is tested on fresh samples.
 

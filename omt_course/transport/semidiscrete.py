@@ -178,9 +178,13 @@ def solve(
         diagram = laguerre_diagram(centered, near, heights)
         return diagram.masses, diagram
 
+    # Cells and masses add up to the same but for rounding; every cell takes its share of that.
+    def direction(diagram, error):
+        return _newton_direction(diagram, error - masses * (error.sum() / masses.sum()))
+
     heights, diagram, history, failure = damped_newton(
         evaluate,
-        _newton_direction,
+        direction,
         _start(centered, near).astype(np.longdouble),
         masses,
         tol=tol,
