@@ -129,7 +129,9 @@ def install(root, extras):
     print("[2/2] installing packages into .venv (2 GB, a few minutes the first time)", flush=True)
 
     def show(line):
-        found = re.match(r"Collecting ([\w.\-]+)|(Installing collected packages)|(Building \w+)", line)
+        found = re.match(
+            r"Collecting ([\w.\-]+)|(Installing collected packages)|(Building \w+)", line
+        )
         return found and f"      {found.group(0)}"
 
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]

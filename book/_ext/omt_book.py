@@ -27,8 +27,9 @@ def buttons(app, pagename, templatename, context, doctree):
     repository = app.config.html_theme_options["repository_url"].rstrip("/")
     name = "/".join(repository.split("/")[-2:])
     launch = app.config.html_theme_options["launch_buttons"]
+    binder = f"{launch['binderhub_url']}/v2/gh/{name}/notebooks?urlpath=lab/tree"
     address = {
-        "Binder": f"{launch['binderhub_url']}/v2/gh/{name}/notebooks?urlpath=lab/tree/{pagename}.ipynb",
+        "Binder": f"{binder}/{pagename}.ipynb",
         "Colab": f"{launch['colab_url']}/github/{name}/blob/notebooks/{pagename}.ipynb",
     }
     download = f"{context['pathto']('notebooks', 1)}/{pagename}.ipynb"

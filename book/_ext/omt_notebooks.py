@@ -23,7 +23,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\(#([\w:.-]+)\)")
 _WORDS = {"solution-start": "solution", "exercise-start": "exercise", "tip": "tip"}
 _SILENT = {"bibliography", "solution-end", "exercise-end", "nb-exec-table", "tableofcontents"}
 
-SETUP = '''\
+SETUP = """\
 # Made from {site}{page}.html, omt_course {version}.
 # The package is installed only when it is missing, and a torch that is here stays as it is.
 import subprocess
@@ -34,7 +34,7 @@ if util.find_spec("omt_course") is None:
     torch = [f"torch=={{d.version}}" for d in metadata.distributions() if d.name == "torch"]
     source = "omt_course @ git+{repository}@{ref}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", source, *torch[:1]], check=True)
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,9 @@ def plain(text, page, home):
     while k < len(lines):
         line = lines[k]
         k += 1
-        if stack and re.fullmatch(rf"\s*{re.escape(stack[-1][0][0])}{{{len(stack[-1][0])},}}\s*", line):
+        if stack and re.fullmatch(
+            rf"\s*{re.escape(stack[-1][0][0])}{{{len(stack[-1][0])},}}\s*", line
+        ):
             fence, kind = stack.pop()
             if kind == "math":
                 out.append(_quote(stack) + "$$")
@@ -145,7 +147,11 @@ def plain(text, page, home):
                 out.append(_quote(stack) + f"![{options.get('alt', '')}]({address})")
             stack.append((found["fence"], kind))
             if kind == "box" and name not in ("figure", "image"):
-                out += ["", _quote(stack) + _heading(name, _roles(title, page, home)), _quote(stack)]
+                out += [
+                    "",
+                    _quote(stack) + _heading(name, _roles(title, page, home)),
+                    _quote(stack),
+                ]
             continue
         if found := _CODE.match(line):
             out.append(_quote(stack) + line.strip())
