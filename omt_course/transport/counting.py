@@ -68,7 +68,7 @@ def draw(source: str | Sampler, n: int, d: int, generator: torch.Generator) -> t
         )
     x = source(n, d, generator)
     if not isinstance(x, torch.Tensor) or x.shape != (n, d):
-        got = tuple(x.shape) if hasattr(x, "shape") else type(x).__name__
+        got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
         raise ValueError(f"source: expected the sampler to return a tensor ({n}, {d}), got {got}")
     if not torch.isfinite(x).all():
         raise ValueError("source: expected the sampler to return finite numbers, got nan or inf")

@@ -9,6 +9,7 @@ Taught in *Transport in a hundred dimensions*.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 import torch
@@ -97,9 +98,10 @@ def solve(
     """Transport a source onto weighted points until the mass error is certified.
 
     A step is `h_i -= (w_i / nu_i - 1) / (4 g)`, where `g` is the density at 0 of the gap between
-    XX
-    masses, so this is half a Newton step with a diagonal Hessian, and no learning rate is left to
-    choose. Heights are averaged (Polyak), and the average is tested on fresh samples.
+    the best and the second-best score: `g` is the trace of the Hessian, so the mean of
+    `dw_i/dh_i / nu_i`, and this is a quarter of a Newton step with a diagonal Hessian; no learning
+    rate is left to choose. Heights are averaged (Polyak), and the average is tested on fresh
+    samples.
 
     Parameters
     ----------
@@ -158,13 +160,19 @@ def solve(
     if len(points) < 3:
         raise ValueError(f"points: expected at least three points, got {len(points)}")
     masses = check_masses(masses, len(points), 1.0)
-    if not 0 < target_error < 1:
-        raise ValueError(f"target_error: expected a number between 0 and 1, got {target_error}")
+    if not (isinstance(target_error, Real) and 0 < target_error < 1):
+        raise ValueError(f"target_error: expected a number between 0 and 1, got {target_error!r}")
     if not isinstance(generator, torch.Generator):
         raise ValueError(f"generator: expected a torch.Generator, got {type(generator).__name__}")
+    if not max_samples >= 1:
+        raise ValueError(f"max_samples: expected at least one sample, got {max_samples}")
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"max_seconds: expected a positive number, got {max_seconds}")
     generator = _generator_on(device, generator)
     # A constant added to all points changes no cell; about their mean, float32 scores hold best.
     centered = points - points.mean(axis=0)
+    if len(np.unique(centered.astype(np.float32), axis=0)) < len(points):
+        raise ValueError("points: expected points that float32 can tell apart; merge the nearest")
     counter = CellCounter(source, centered, generator)
     heights = _start(source, centered, generator)
     began = time.perf_counter()
@@ -236,7 +244,10 @@ def gap_density(gaps: np.ndarray) -> float:
     True
     """
     k = max(1, len(gaps) // 20)
-    return k / (len(gaps) * float(np.partition(gaps, k)[k]))
+    low = float(np.partition(gaps, k)[k])
+    if not low > 0:
+        raise ValueError("source: expected a density, got samples that lie between two cells")
+    return k / (len(gaps) * low)
 
 
 def _start(source, points, generator):
@@ -262,7 +273,7 @@ def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:
         if wanted.type == generator.device.type:
             return generator
         moved = torch.Generator(wanted)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device: expected 'auto' or a device torch has, got {device!r}"
         ) from error
