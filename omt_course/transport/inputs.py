@@ -11,7 +11,7 @@ def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndar
     >>> check_points([[0, 0], [1, 1], [0, 0]])
     Traceback (most recent call last):
     ...
-    ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0]
+    ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0] ...
     """
     try:
         points = np.array(points, dtype=float)
@@ -42,8 +42,34 @@ def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndar
     return points
 
 
-def check_masses(masses: np.ndarray | None, n: int, total: float) -> np.ndarray:
+def check_plane_points(points: np.ndarray) -> np.ndarray:
+    """Return at least three planar points, distinct and not all on a line, or say what is wrong.
+
+    Examples
+    --------
+    >>> check_plane_points([[0, 0], [1, 1], [2, 2]])
+    Traceback (most recent call last):
+    ...
+    ValueError: points: expected points that are not all on a line, got a spread of ...
+    """
+    points = check_points(points, dimension=2)
+    if len(points) < 3:
+        raise ValueError(f"points: expected at least three points, got {len(points)}")
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if spread[1] <= 1e-12 * spread[0]:
+        raise ValueError(
+            "points: expected points that are not all on a line, got a spread of "
+            f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
+        )
+    return points
+
+
+def check_masses(
+    masses: np.ndarray | None, n: int, total: float, *, rtol: float = 1e-9
+) -> np.ndarray:
     """Return the masses as a float array, equal ones for None, or say what is wrong with them.
+
+    Their sum may differ from `total` by the share `rtol`.
 
     Examples
     --------
@@ -67,10 +93,10 @@ def check_masses(masses: np.ndarray | None, n: int, total: float) -> np.ndarray:
             f"masses: expected positive finite masses, got {masses[k]} at index {k}"
             f" ({int(bad.sum())} such masses); leave out points without mass"
         )
-    if abs(masses.sum() - total) > 1e-9 * total:
+    if abs(masses.sum() - total) > rtol * total:
         raise ValueError(
-            f"masses: expected masses that sum to the domain's mass {total:.12g}, "
-            f"got a sum of {masses.sum():.12g}"
+            f"masses: expected masses that sum to the domain's mass {total:.17g}, "
+            f"got a sum of {masses.sum():.17g}"
         )
     masses.setflags(write=False)
     return masses

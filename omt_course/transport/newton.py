@@ -23,7 +23,7 @@ class NewtonStep:
     max_relative_error : float
         `max_i |w_i - nu_i| / nu_i`.
     residual : float
-        Euclidean norm of `w - nu`.
+        Euclidean norm of `(w - nu) / nu`.
     smallest : float
         Smallest measure of a face, `min_i w_i`.
     damping : float
@@ -64,8 +64,9 @@ def damped_newton(
     With `eps0 = min(min_i w_i(start), min_i nu_i) / 2` a step of size `2^-l` is taken for the
     first `l` at which all measures stay above `eps0` and the residual is at most
     `(1 - 2^-(l+1))` times the old one: algorithm 1 of Kitagawa, Merigot, Thibert (2019), which
-    converges globally, and quadratically in the end. The search starts at four times the last
-    step, which saves diagrams where the target is clustered.
+    converges globally, and quadratically in the end. The residual is relative to the target, so
+    that rounding errors of large faces do not hide the progress of small ones. The search starts
+    at four times the last step, which saves diagrams where the target is clustered.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def damped_newton(
     history: list[NewtonStep] = []
     while True:
         error = measures - target
-        residual = float(np.linalg.norm(error))
+        residual = float(np.linalg.norm(error / target))
         step = NewtonStep(
             iteration=len(history),
             max_relative_error=float(np.abs(error / target).max()),
@@ -118,7 +119,7 @@ def damped_newton(
             callback(step, heights, state)
         if step.max_relative_error <= tol:
             return heights, state, tuple(history), ""
-        if step.iteration == max_iter:
+        if step.iteration >= max_iter:
             why = (
                 f"stopped after max_iter = {max_iter} Newton steps at a relative mass error of "
                 f"{step.max_relative_error:.1e}, tol = {tol:.1e}; allow more steps"
@@ -131,8 +132,8 @@ def damped_newton(
             trial = heights + damping * newton
             measures, state_new = evaluate(trial)
             evaluations += 1
-            shrunk = np.linalg.norm(measures - target) <= (1 - damping / 2) * residual
-            if measures.min() >= floor and shrunk:
+            left = np.linalg.norm((measures - target) / target)
+            if measures.min() >= floor and left <= (1 - damping / 2) * residual:
                 heights, state = trial, state_new
                 break
             level += 1
@@ -140,6 +141,6 @@ def damped_newton(
                 why = (
                     f"no step reduces the error any more at a relative mass error of "
                     f"{step.max_relative_error:.1e}, tol = {tol:.1e}; double precision may not "
-                    f"hold more for points this close to each other: ask for a larger tol"
+                    f"hold more for points this close or masses this small: ask for a larger tol"
                 )
                 return heights, state, tuple(history), why

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from .domains import Box, Polygon, halfplanes
-from .inputs import check_masses, check_points
+from .inputs import check_masses, check_plane_points
 from .laguerre import LaguerreDiagram, laguerre_diagram
 from .newton import NewtonStep, NotConverged, damped_newton
 
@@ -125,7 +125,8 @@ def solve(
     points : (n, 2) float array
         At least three targets, distinct, not all on a line; they may lie outside the domain.
     masses : (n,) float array, optional
-        Positive, summing to the domain's area (to 1e-9 of it). Equal masses when left out.
+        Positive, summing to the domain's area (to `tol / 2` of it, and to 1e-9). Equal masses
+        when left out.
     tol : float
         Largest `max_i |w_i - nu_i| / nu_i` accepted.
     max_iter : int
@@ -143,6 +144,8 @@ def solve(
     ------
     ValueError
         If an argument cannot be used; the sentence names it, what was expected and what came.
+    ArithmeticError
+        If rounding hides the structure of the cells (see `laguerre_diagram`).
     NotConverged
         If the tolerance is not met and `strict` is true; carries heights and history.
 
@@ -162,11 +165,11 @@ def solve(
     >>> round(result.w2_squared, 9)
     0.010374232
     """
-    points, masses = _check(domain, points, masses)
     if not tol > 0:
         raise ValueError(f"tol: expected a positive number, got {tol}")
-    if max_iter < 0:
+    if not max_iter >= 0:
         raise ValueError(f"max_iter: expected zero or more, got {max_iter}")
+    points, masses = _check(domain, points, masses, min(1e-9, max(tol / 2, 1e-14)))
 
     # About their own centres both sides keep their digits; `<x, y> + h` changes only by terms
     # that no cell depends on if `h' = h + <y, middle>`.
@@ -182,6 +185,15 @@ def solve(
     def direction(diagram, error):
         return _newton_direction(diagram, error - masses * (error.sum() / masses.sum()))
 
+    def carried_back(heights, diagram):
+        heights = heights - near @ middle
+        heights = (heights - heights.mean()).astype(float)
+        return heights, _moved(diagram, domain, points, heights, middle, mean)
+
+    def report(step, heights, diagram):
+        if callback is not None:
+            callback(step, *carried_back(heights, diagram))
+
     heights, diagram, history, failure = damped_newton(
         evaluate,
         direction,
@@ -189,13 +201,11 @@ def solve(
         masses,
         tol=tol,
         max_iter=max_iter,
-        callback=callback,
+        callback=report,
     )
+    heights, diagram = carried_back(heights, diagram)
     if failure and strict:
         raise NotConverged(f"semidiscrete.solve: {failure}", history, heights)
-    heights = heights - near @ middle
-    heights = (heights - heights.mean()).astype(float)
-    diagram = _moved(diagram, domain, points, heights, middle, mean)
     psi = (points**2).sum(axis=1) + 2 * heights
     cost = float(diagram.second_moments.sum())
     return SemidiscreteResult(
@@ -298,7 +308,7 @@ def _scale_to_fit(domain: Box | Polygon, shape: np.ndarray) -> float:
     return 0.95 * float((room / (shape @ normals.T).max(axis=0)).min())
 
 
-def _check(domain, points, masses):
+def _check(domain, points, masses, rtol):
     if not isinstance(domain, Box | Polygon):
         raise ValueError(f"domain: expected a Box or a Polygon, got {type(domain).__name__}")
     if domain.dimension != 2:
@@ -306,13 +316,5 @@ def _check(domain, points, masses):
             f"domain: expected a planar domain, got dimension {domain.dimension}; "
             f"in higher dimension use omt_course.transport.montecarlo"
         )
-    points = check_points(points, dimension=2)
-    if len(points) < 3:
-        raise ValueError(f"points: expected at least three points, got {len(points)}")
-    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    if spread[1] <= 1e-12 * spread[0]:
-        raise ValueError(
-            "points: expected points that are not all on a line, got a spread of "
-            f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
-        )
-    return points, check_masses(masses, len(points), domain.volume)
+    points = check_plane_points(points)
+    return points, check_masses(masses, len(points), domain.volume, rtol=rtol)
