@@ -231,17 +231,15 @@ def _scatter(ax, trace) -> None:
     if "lines" in mode:
         ax.plot(*xyz, color=_rgba(trace.line.color or "#5e2a84", trace.opacity), lw=1.2)
     if "markers" in mode:
-        color = trace.marker.color
-        if not isinstance(color, str | None):
-            color = np.asarray(color)
-            color = [_rgba(c, None) for c in color] if color.dtype.kind in "UO" else color
-        size = trace.marker.size if isinstance(trace.marker.size, int | float) else 5
-        ax.scatter(
-            *xyz,
-            c=_rgba(color or "#5e2a84", trace.opacity) if isinstance(color, str | None) else color,
-            s=size**2,
-            depthshade=False,
-        )
+        color, size = trace.marker.color, trace.marker.size
+        size = size if isinstance(size, int | float) else 5
+        if isinstance(color, str | None):
+            paint = {"color": _rgba(color or "#5e2a84", trace.opacity)}
+        elif isinstance(color[0], str):
+            paint = {"color": [_rgba(c, trace.opacity) for c in color]}
+        else:
+            paint = {"c": np.asarray(color, dtype=float), "cmap": _ramp(trace.marker.colorscale)}
+        ax.scatter(*xyz, s=size**2, depthshade=False, **paint)
 
 
 def _ramp(scale):
