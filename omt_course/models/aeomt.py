@@ -16,7 +16,12 @@ import torch
 
 from omt_course.files import write_atomically
 from omt_course.models import autoencoder as autoencoders
-from omt_course.models.autoencoder import Autoencoder, ConvAutoencoder, cross_entropy
+from omt_course.models.autoencoder import (
+    RECIPE,
+    Autoencoder,
+    ConvAutoencoder,
+    cross_entropy,
+)
 from omt_course.models.classifier import as_tensor
 from omt_course.models.training import seeded, train
 from omt_course.transport import montecarlo
@@ -91,7 +96,7 @@ class AEOMT:
         generator: torch.Generator,
         autoencoder: Autoencoder | None = None,
         latent_dim: int = 16,
-        epochs: int = 40,
+        epochs: int = 30,
         source: str = "cube",
         target_error: float = 0.08,
         max_seconds: float | None = None,
@@ -146,8 +151,7 @@ class AEOMT:
                 cross_entropy,
                 images,
                 epochs=epochs,
-                batch_size=128,
-                lr=2e-3,
+                **RECIPE,
                 generator=generator,
                 checkpoint=checkpoint,
                 progress=progress,

@@ -89,6 +89,13 @@ class Extension:
         x = np.asarray(x, dtype=float)
         if x.ndim != 2 or x.shape[1] != self.points.shape[1]:
             raise ValueError(f"x: expected shape (m, {self.points.shape[1]}), got {x.shape}")
+        # In blocks, since every sample looks at many points at once.
+        rows = max(1, 8_000_000 // (self.n_neighbours * self.points.shape[1]))
+        blocks = [self._map(x[k : k + rows]) for k in range(0, max(len(x), 1), rows)]
+        parts = zip(*(vars(block).values() for block in blocks), strict=True)
+        return Extended(*(np.concatenate(part) for part in parts))
+
+    def _map(self, x):
         scores, index = top_scores(self.points, self.heights, x, self.n_neighbours)
         slopes = unit_variance(self.points)
         angles = ridge_angles(slopes, np.broadcast_to(index[:, :1], index.shape), index)
