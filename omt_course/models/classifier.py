@@ -21,14 +21,14 @@ class LeNet(nn.Module):
         with seeded(generator or torch.default_generator):
             self.body = nn.Sequential(
                 nn.Conv2d(1, 16, 5, padding=2),  # (n, 16, 28, 28)
-                nn.ReLU(),
+                nn.SiLU(),
                 nn.MaxPool2d(2),
                 nn.Conv2d(16, 32, 5),  # (n, 32, 10, 10)
-                nn.ReLU(),
+                nn.SiLU(),
                 nn.MaxPool2d(2),
                 nn.Flatten(),
                 nn.Linear(32 * 25, 64),  # the features
-                nn.ReLU(),
+                nn.SiLU(),
             )
             self.head = nn.Sequential(nn.Dropout(0.25), nn.Linear(64, n_classes))
 
