@@ -102,6 +102,7 @@ def run(command, *, log, show, root, environment=None):
                 if text := show(part):
                     doing, since = text.strip(), time.monotonic()
                     print(text, flush=True)
+    process.stdout.close()
     return process.wait(), output
 
 

@@ -91,7 +91,8 @@ def _copy(source, target):
 def setup(app):
     """Register the parts with Sphinx."""
     logging.getLogger("jieba").setLevel(logging.WARNING)
-    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; we load no comments
+    if "comments_config" not in app.config:  # Jupyter Book sets it; we load no comments
+        app.add_config_value("comments_config", {}, "html")
     app.connect("html-page-context", buttons, priority=600)
     app.connect("html-page-context", roles, priority=600)
     app.connect("build-finished", finish)
