@@ -248,7 +248,7 @@ def disk(radius: float = 1.0, n_sides: int = 256) -> Polygon:
     """
     if not (np.isfinite(radius) and radius > 0):
         raise ValueError(f"radius: expected a positive number, got {radius}")
-    if n_sides < 3 or n_sides != int(n_sides):
+    if not (n_sides >= 3 and n_sides % 1 == 0):
         raise ValueError(f"n_sides: expected a whole number, at least 3, got {n_sides}")
     angle = 2 * np.pi * np.arange(int(n_sides)) / n_sides
     return Polygon(radius * np.column_stack([np.cos(angle), np.sin(angle)]))
