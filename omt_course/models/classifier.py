@@ -109,6 +109,20 @@ def as_tensor(images):
     ----------
     images : (n, 28, 28) or (n, 1, 28, 28) array or tensor
         uint8 grey values, or floats in [0, 1].
+
+    Returns
+    -------
+    pixels : (n, 1, 28, 28) float32 tensor
+
+    Raises
+    ------
+    ValueError
+        If the shape or the values are others.
+
+    Examples
+    --------
+    >>> as_tensor(np.full((1, 28, 28), 51, np.uint8))[0, 0, 0, :2]
+    tensor([0.2000, 0.2000])
     """
     pixels = torch.as_tensor(images)
     if pixels.ndim == 3:
@@ -124,7 +138,25 @@ def as_tensor(images):
 
 @torch.no_grad()
 def features(classifier, images):
-    """Return the classifier's features of images, as named `Features`."""
+    """Return the classifier's features of images.
+
+    Parameters
+    ----------
+    classifier : LeNet
+    images : (n, 28, 28) uint8 array, or (n, 1, 28, 28) floats in [0, 1]
+
+    Returns
+    -------
+    features : Features
+        With (n, 64) ``values``.
+
+    Examples
+    --------
+    >>> judge = LeNet(generator=torch.Generator().manual_seed(0)).eval()
+    >>> found = features(judge, np.zeros((3, 28, 28), np.uint8))
+    >>> found.values.shape, found.name
+    ((3, 64), '64 units of an untrained LeNet')
+    """
     batches = as_tensor(images).split(500)
     values = torch.cat([classifier.body(batch) for batch in batches])  # (n, 64)
     return Features(values.double().numpy(), classifier.name)
@@ -132,7 +164,17 @@ def features(classifier, images):
 
 @torch.no_grad()
 def probabilities(classifier, images):
-    """Return the classifier's probabilities of the classes: (n, n_classes) float64 array."""
+    """Return the classifier's probabilities of the classes.
+
+    Parameters
+    ----------
+    classifier : LeNet
+    images : (n, 28, 28) uint8 array, or (n, 1, 28, 28) floats in [0, 1]
+
+    Returns
+    -------
+    probabilities : (n, n_classes) float64 array
+    """
     logits = torch.cat([classifier(batch) for batch in as_tensor(images).split(500)])
     return torch.softmax(logits.double(), 1).numpy()
 

@@ -135,6 +135,16 @@ def frechet_distance(a, b):
 def ambiguous_share(probabilities, *, threshold=0.9):
     """Return the share of rows whose largest probability is below the threshold.
 
+    Parameters
+    ----------
+    probabilities : (n, n_classes) float array
+        Rows that sum to 1; anything else is a ValueError.
+    threshold : float
+
+    Returns
+    -------
+    share : float
+
     Examples
     --------
     >>> ambiguous_share([[0.95, 0.05], [0.5, 0.5], [0.9, 0.1], [0.2, 0.8]])
@@ -146,6 +156,15 @@ def ambiguous_share(probabilities, *, threshold=0.9):
 
 def class_shares(probabilities):
     """Return the share of rows in which each class has the largest probability.
+
+    Parameters
+    ----------
+    probabilities : (n, n_classes) float array
+        Rows that sum to 1; anything else is a ValueError.
+
+    Returns
+    -------
+    shares : (n_classes,) float64 array
 
     Examples
     --------
@@ -170,6 +189,23 @@ def nearest_distances(samples, training=None, *, chunk=512):
     Returns
     -------
     distances : (n,) float64 array
+
+    Raises
+    ------
+    ValueError
+        If shapes do not agree, values are not finite, or a single sample is given alone.
+
+    Notes
+    -----
+    The nearest item is found by matrix products, of cost ``n * m`` times the size of an item; its
+    distance is then computed from the difference, so that a copy is at distance 0.
+
+    Examples
+    --------
+    >>> nearest_distances([[0.0, 0.0], [5.0, 5.0]], [[3.0, 4.0], [5.0, 5.0]])
+    array([5., 0.])
+    >>> nearest_distances([[0.0], [1.0], [3.0]])
+    array([1., 1., 2.])
     """
     within = training is None
     a = _flat("samples", samples)
@@ -206,9 +242,16 @@ def memorised_share(samples, training, *, threshold=None):
     -------
     share : float
 
+    Raises
+    ------
+    ValueError
+        If shapes do not agree, values are not finite, or the threshold is negative.
+
     Notes
     -----
-    Taught on the page ``ae-omt-mnist``.
+    About half of fresh samples of the training items' own law lie below the default threshold, so
+    a share of one half is no sign of memory; a share near 1 is. Taught on the page
+    ``ae-omt-mnist``.
 
     Examples
     --------
