@@ -11,7 +11,7 @@ import numpy as np
 
 def _finite_array(name: str, value: object, ndim: int, shape: str) -> np.ndarray:
     try:
-        array = np.array(value, dtype=float)
+        array = np.asarray(value).astype(float, casting="same_kind")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected numbers of shape {shape}, got {value!r}") from error
     if array.ndim != ndim:

@@ -14,7 +14,7 @@ def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndar
     ValueError: points: expected distinct points, got row 2 equal to row 0: [0.0, 0.0] ...
     """
     try:
-        points = np.array(points, dtype=float)
+        points = np.asarray(points).astype(float, casting="same_kind")
     except (TypeError, ValueError) as error:
         raise ValueError(f"points: expected numbers of shape (n, d), got {points!r}") from error
     if points.ndim != 2 or (dimension is not None and points.shape[1] != dimension):
@@ -56,7 +56,8 @@ def check_plane_points(points: np.ndarray) -> np.ndarray:
     if len(points) < 3:
         raise ValueError(f"points: expected at least three points, got {len(points)}")
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    if spread[1] <= 1e-12 * spread[0]:
+    rounding = np.finfo(float).eps * np.abs(points).max() * len(points) ** 0.5
+    if spread[1] <= max(1e-12 * spread[0], rounding):
         raise ValueError(
             "points: expected points that are not all on a line, got a spread of "
             f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
@@ -81,7 +82,7 @@ def check_masses(
     if masses is None:
         return np.full(n, total / n)
     try:
-        masses = np.array(masses, dtype=float)
+        masses = np.asarray(masses).astype(float, casting="same_kind")
     except (TypeError, ValueError) as error:
         raise ValueError(f"masses: expected numbers of shape ({n},), got {masses!r}") from error
     if masses.shape != (n,):
@@ -95,8 +96,8 @@ def check_masses(
         )
     if abs(masses.sum() - total) > rtol * total:
         raise ValueError(
-            f"masses: expected masses that sum to the domain's mass {total:.17g}, "
-            f"got a sum of {masses.sum():.17g}"
+            f"masses: expected masses that sum to the domain's mass {total:.12g}, "
+            f"got a sum of {masses.sum():.12g}"
         )
     masses.setflags(write=False)
     return masses

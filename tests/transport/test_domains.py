@@ -187,7 +187,7 @@ PENTAGRAM = [PENTAGON[k] for k in (0, 2, 4, 1, 3)]
         ([["a", "b"], ["c", "d"], ["e", "f"]], "numbers of shape (k, 2)"),
         ([[0, 0], [1], [0, 1]], "numbers of shape (k, 2)"),
         ([[0, 0], [1j, 0], [0, 1]], "numbers of shape (k, 2)"),
-        (None, "shape (k, 2), got ()"),
+        (None, "numbers of shape (k, 2), got None"),
     ],
 )
 def test_bad_polygon_is_refused_by_name(vertices, why):
