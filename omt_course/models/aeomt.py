@@ -13,6 +13,7 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from tqdm import tqdm
 
 from omt_course.files import write_atomically
 from omt_course.models import autoencoder as autoencoders
@@ -168,15 +169,22 @@ class AEOMT:
         _, first, count = np.unique(codes, axis=0, return_index=True, return_counts=True)
         order = np.argsort(first)
         points = (codes[first[order]] - mean) / scale
-        result = montecarlo.solve(
-            source,
-            points,
-            count[order] / len(codes),
-            target_error=target_error,
-            generator=generator,
-            device=device,
-            max_seconds=max_seconds,
-        )
+        with tqdm(desc="transport", unit=" looks", disable=not progress) as bar:
+
+            def show(step):
+                bar.set_postfix_str(f"mass error {step.error.value:.3f}, wanted {target_error:g}")
+                bar.update()
+
+            result = montecarlo.solve(
+                source,
+                points,
+                count[order] / len(codes),
+                target_error=target_error,
+                generator=generator,
+                device=device,
+                max_seconds=max_seconds,
+                callback=show,
+            )
         probe = draw(source, 4096, points.shape[1], generator).cpu().numpy()
         return cls(
             autoencoder=autoencoder.eval(),

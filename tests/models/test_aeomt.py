@@ -82,7 +82,11 @@ def test_save_and_load_give_the_same_model(model, tmp_path):
 
 def test_a_trained_autoencoder_is_taken_as_it_is(model):
     other = AEOMT.fit(
-        blobs(300), generator=seed(9), autoencoder=model.autoencoder, target_error=0.2
+        blobs(300),
+        generator=seed(9),
+        autoencoder=model.autoencoder,
+        target_error=0.2,
+        progress=False,
     )
     assert other.autoencoder is model.autoencoder
     np.testing.assert_array_equal(other.extension.points, model.extension.points)
@@ -125,9 +129,7 @@ def test_a_model_cannot_be_changed(model):
 def test_twin_images_become_one_point_with_twice_the_mass(model):
     images = blobs(100)
     images[[70, 80, 90]] = images[3]
-    made = AEOMT.fit(
-        images, generator=seed(0), autoencoder=model.autoencoder, target_error=0.08
-    )
+    made = AEOMT.fit(images, generator=seed(0), autoencoder=model.autoencoder, target_error=0.08)
     cells = made.extension.sample(made.source, 50_000, seed(1)).cell
     share = np.bincount(cells, minlength=97) / 50_000
     assert len(share) == 97
