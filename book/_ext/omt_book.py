@@ -1,5 +1,6 @@
-"""The course's own Sphinx extension: scripts from wheels, real notebooks, run times.
+"""The course's own Sphinx extension: numbers, scripts from wheels, real notebooks, run times.
 
+Chapters keep their numbers in the syllabus (`omt_chapters` in `_config.yml`), written or not.
 The finished site carries everything it loads. MathJax comes from the wheel of
 `django-static-mathjax`, plotly from its own wheel; both are copied into the site, not into git.
 """
@@ -11,13 +12,30 @@ from importlib import util
 from pathlib import Path
 
 import omt_notebooks
+from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
-from sphinx.util import logging as sphinx_logging
-
-logger = sphinx_logging.getLogger(__name__)
+from sphinx_external_toc.collectors import TocTreeCollectorWithStyles as Collector
 
 # What tex-chtml.js may load later: fonts, TeX extensions, the menu and its speech.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "ui", "sre")
+
+
+_assign = Collector.assign_section_numbers
+
+
+def number_chapters(self, env):
+    """Let Sphinx number the sections, then give each chapter its number in the syllabus."""
+    changed = _assign(self, env)
+    number = {name: k for k, name in enumerate(env.config.omt_chapters, start=1)}
+    for page, sections in env.toc_secnumbers.items():
+        chapter = number.get(page.split("/")[-1])
+        if chapter is None:
+            continue
+        env.toc_secnumbers[page] = {key: (chapter, *rest[1:]) for key, rest in sections.items()}
+        for node in [env.titles[page], *env.tocs[page].findall(nodes.reference)]:
+            if node.get("secnumber"):
+                node["secnumber"] = [chapter, *node["secnumber"][1:]]
+    return changed
 
 
 def buttons(app, pagename, templatename, context, doctree):
@@ -41,12 +59,16 @@ def buttons(app, pagename, templatename, context, doctree):
                 button["url"] = download
 
 
-def roles(app, pagename, templatename, context, doctree):
-    """Drop a role that has no children of its kind: a list of citations is not a list in HTML."""
-    if "body" in context:
-        context["body"] = context["body"].replace(
-            '<div role="list" class="citation-list">', '<div class="citation-list">'
-        )
+def tidy(app, pagename, templatename, context, doctree):
+    """Mend what browsers and screen readers stumble over in the HTML of other extensions."""
+    if "body" not in context:
+        return
+    body = context["body"]
+    for same in ("proof", "proof-content", "exercise-content", "solution-content"):
+        body = body.replace(f' id="{same}"', "")  # every box has it
+    # a list must hold list items, and entries of a bibliography are none
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["body"] = body
 
 
 def finish(app, exception):
@@ -93,7 +115,9 @@ def setup(app):
     logging.getLogger("jieba").setLevel(logging.WARNING)
     if "comments_config" not in app.config:  # Jupyter Book sets it; we load no comments
         app.add_config_value("comments_config", {}, "html")
+    app.add_config_value("omt_chapters", [], "env")
+    Collector.assign_section_numbers = number_chapters
     app.connect("html-page-context", buttons, priority=600)
-    app.connect("html-page-context", roles, priority=600)
+    app.connect("html-page-context", tidy, priority=600)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

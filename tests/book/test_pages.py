@@ -464,6 +464,13 @@ def test_the_notation_page_has_every_symbol_of_the_code():
         assert f"`{name}`" in text, name
 
 
+def test_chapters_stand_in_the_order_of_the_syllabus():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    syllabus = config["sphinx"]["config"]["omt_chapters"]
+    places = [syllabus.index(name_of(page)) for page in CHAPTERS]
+    assert places == sorted(places) and len(set(syllabus)) == 17
+
+
 def test_every_file_of_the_book_is_in_the_contents():
     written = {
         p.relative_to(BOOK).with_suffix("").as_posix()

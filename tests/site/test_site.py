@@ -216,6 +216,15 @@ def test_solutions_are_folded_and_open(visit, page):
 
 
 @pages
+def test_ids_are_unique(visit, page):
+    ids = visit.kept(page).evaluate(
+        """[...document.querySelectorAll('article [id]:not(.omt-3d-view *)')]
+            .map(e => e.id).filter(id => id)"""
+    )
+    assert len(ids) == len(set(ids)), sorted({i for i in ids if ids.count(i) > 1})
+
+
+@pages
 def test_every_picture_has_words(visit, page):
     tab = visit.kept(page)
     silent = tab.evaluate(
@@ -258,6 +267,20 @@ def test_accessibility_has_no_serious_finding(visit, page, mode):
         for node in item["nodes"][:3]
     ]
     assert serious == []
+
+
+def test_chapters_have_the_numbers_of_the_syllabus(visit):
+    import yaml
+
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    syllabus = config["sphinx"]["config"]["omt_chapters"]
+    for page in PAGES:
+        if page.startswith("part"):
+            number = syllabus.index(page.split("/")[-1].removesuffix(".html")) + 1
+            tab = visit.kept(page)
+            assert tab.locator("h1 .section-number").first.inner_text().strip() == f"{number}."
+            labels = tab.locator(".proof .caption-number").all_inner_texts()
+            assert any(label.strip().endswith(f" {number}.1") for label in labels)
 
 
 def test_search_finds_english_and_chinese(visit):
