@@ -23,7 +23,7 @@ book: .venv/.book
 test: .venv/.test
 	@$(VENV)/ruff check $(LINTED)
 	@$(VENV)/ruff format --check $(LINTED)
-	@MPLBACKEND=agg $(VENV)/python -m pytest
+	@MPLBACKEND=agg $(VENV)/python -m pytest -rs
 
 serve: .venv/.book
 	@$(VENV)/python book/build.py serve

@@ -130,9 +130,7 @@ def install(root, extras):
     print("[2/2] installing packages into .venv (2 GB, a few minutes the first time)", flush=True)
 
     def show(line):
-        found = re.match(
-            r"Collecting ([\w.\-]+)|(Installing collected packages)|(Building \w+)", line
-        )
+        found = re.match(r"Collecting [\w.\-]+|Installing collected packages|Building \w+", line)
         return found and f"      {found.group(0)}"
 
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
@@ -155,7 +153,9 @@ def diagnosis(output, root):
             return f"{page}: {line}".replace(f"{root}{os.sep}", "")
     if page:
         return f"{page}: {kind}".replace(f"{root}{os.sep}", "")
-    wrong = [line for line in output if re.search(r"(\bWARNING:|\bERROR:|\(broken|Error: )", line)]
+    wrong = [
+        line for line in output if re.search(r"(\bWARNING:|\bERROR:|\) broken |Error: )", line)
+    ]
     return (wrong or output[-1:] or ["no output"])[0].strip().replace(f"{root}{os.sep}", "")
 
 

@@ -157,7 +157,7 @@ def test_make_installs_once_and_again_when_the_pins_change(tmp_path):
         "python book/build.py install --extras book,test",
         "ruff check omt_course tests book/build.py book/_ext",
         "ruff format --check omt_course tests book/build.py book/_ext",
-        "python -m pytest",
+        "python -m pytest -rs",
     ]
     assert make("book") == ["python book/build.py html"]
     assert make("notebooks") == ["python book/build.py notebooks"]
