@@ -8,7 +8,7 @@ line `<x, y_i - y_j> = h_j - h_i`; all segments are clipped against the domain a
 boundary piece as base and its target point as apex. Taught in *Alexandrov and Brenier*.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -70,6 +70,32 @@ class LaguerreDiagram:
         order = np.lexsort((np.arctan2(middle[:, 1], middle[:, 0]), self.owner))
         ends = np.searchsorted(self.owner[order], np.arange(len(self.points) + 1))
         return [self.start[order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+    def moved(
+        self,
+        domain: Box | Polygon,
+        points: np.ndarray,
+        heights: np.ndarray,
+        shift: np.ndarray,
+        points_shift: np.ndarray,
+    ) -> "LaguerreDiagram":
+        """Return the cells translated by `shift` and the points by `points_shift`, (2,) each.
+
+        What they become, `domain` and `points`, and the heights that go with them, the caller
+        knows without rounding.
+        """
+        apart = shift - points_shift
+        masses, first = self.masses, self.first_moments
+        return replace(
+            self,
+            domain=domain,
+            points=points,
+            heights=heights,
+            start=self.start + shift,
+            end=self.end + shift,
+            first_moments=first + masses[:, None] * apart,
+            second_moments=self.second_moments + 2 * first @ apart + masses * (apart @ apart),
+        )
 
 
 def laguerre_diagram(
@@ -168,14 +194,7 @@ def laguerre_diagram(
     to_b = offsets[side_b] - (normals[side_b] * apex[owner_b]).sum(axis=1)
     base = np.concatenate([lengths, lengths, np.linalg.norm(end_b - start_b, axis=1)])
     area = base * np.concatenate([to_i, to_j, to_b]) / 2
-
-    x0 = y + mean - middle
-    a, b, c = start - x0[owner], end - x0[owner], apex[owner] - x0[owner]
-    masses = np.bincount(owner, area, n)
-    sums = a + b + c
-    first = np.column_stack([np.bincount(owner, area * sums[:, k] / 3, n) for k in (0, 1)])
-    squares = (sums**2 + a**2 + b**2 + c**2).sum(axis=1)
-    second = np.bincount(owner, area * squares / 12, n)
+    masses, first, second = _moments(owner, area, start, end, apex[owner], y + mean - middle)
     volume = domain.volume
     if abs(masses.sum() - volume) > 1e-8 * volume:
         raise ArithmeticError(
@@ -194,4 +213,20 @@ def laguerre_diagram(
         masses=masses,
         first_moments=first,
         second_moments=second,
+    )
+
+
+def _moments(owner, area, a, b, c, origin):
+    """Sum areas, first and second moments about `origin[owner]` of triangles with corners a, b, c.
+
+    The mean of `|x|^2` over a triangle is `(|a + b + c|^2 + |a|^2 + |b|^2 + |c|^2) / 12`.
+    """
+    n = len(origin)
+    a, b, c = (corner - origin[owner] for corner in (a, b, c))
+    total = a + b + c
+    squares = (total**2 + a**2 + b**2 + c**2).sum(axis=1)
+    return (
+        np.bincount(owner, area, n),
+        np.column_stack([np.bincount(owner, area * total[:, k] / 3, n) for k in (0, 1)]),
+        np.bincount(owner, area * squares / 12, n),
     )

@@ -49,6 +49,10 @@ class NotConverged(RuntimeError):
         self.heights = heights
 
 
+class EmptyFace(ValueError):
+    """A start at which some face has no measure: the Hessian is singular there."""
+
+
 def damped_newton(
     evaluate: Callable[[np.ndarray], tuple[np.ndarray, Any]],
     direction: Callable[[Any, np.ndarray], np.ndarray],
@@ -98,7 +102,7 @@ def damped_newton(
     evaluations, damping, level = 1, np.nan, 0
     floor = min(measures.min(), target.min()) / 2
     if floor <= 0:
-        raise ValueError(
+        raise EmptyFace(
             f"heights: expected a start at which every face has positive measure, "
             f"got {int((measures <= 0).sum())} empty faces of {len(measures)}"
         )

@@ -6,17 +6,18 @@ Hessian is a weighted graph Laplacian of the cells. Taught in *Alexandrov and Br
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
+from scipy.spatial import KDTree
 
 from .domains import Box, Polygon, halfplanes
 from .inputs import check_masses, check_plane_points
 from .laguerre import LaguerreDiagram, laguerre_diagram
-from .newton import NewtonStep, NotConverged, damped_newton
+from .newton import EmptyFace, NewtonStep, NotConverged, damped_newton
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,21 +189,29 @@ def solve(
     def carried_back(heights, diagram):
         heights = heights - near @ middle
         heights = (heights - heights.mean()).astype(float)
-        return heights, _moved(diagram, domain, points, heights, middle, mean)
+        return heights, diagram.moved(domain, points, heights, middle, mean)
 
     def report(step, heights, diagram):
         if callback is not None:
             callback(step, *carried_back(heights, diagram))
 
-    heights, diagram, history, failure = damped_newton(
-        evaluate,
-        direction,
-        _start(centered, near).astype(np.longdouble),
-        masses,
-        tol=tol,
-        max_iter=max_iter,
-        callback=report,
-    )
+    try:
+        heights, diagram, history, failure = damped_newton(
+            evaluate,
+            direction,
+            _start(centered, near).astype(np.longdouble),
+            masses,
+            tol=tol,
+            max_iter=max_iter,
+            callback=report,
+        )
+    except EmptyFace as why:
+        closest = KDTree(near).query(near, k=2)[0][:, 1].min()
+        raise ValueError(
+            f"points: expected points that double precision can tell apart, got two at distance "
+            f"{closest:.1e} in a cloud of width {np.ptp(near, axis=0).max():.1e}; merge the "
+            f"closest ones and add their masses"
+        ) from why
     heights, diagram = carried_back(heights, diagram)
     if failure and strict:
         raise NotConverged(f"semidiscrete.solve: {failure}", history, heights)
@@ -266,24 +275,6 @@ def _newton_direction(diagram: LaguerreDiagram, error: np.ndarray) -> np.ndarray
         reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
     return np.append(factors.solve(-error[:-1]), 0.0)
-
-
-def _moved(diagram, domain, points, heights, middle, mean):
-    """Carry a diagram from centred coordinates back to the caller's."""
-    apart = middle - mean
-    first = diagram.first_moments
-    return replace(
-        diagram,
-        domain=domain,
-        points=points,
-        heights=heights,
-        start=diagram.start + middle,
-        end=diagram.end + middle,
-        first_moments=first + diagram.masses[:, None] * apart,
-        second_moments=diagram.second_moments
-        + 2 * first @ apart
-        + diagram.masses * (apart @ apart),
-    )
 
 
 def _start(domain: Box | Polygon, points: np.ndarray) -> np.ndarray:

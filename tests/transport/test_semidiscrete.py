@@ -712,3 +712,11 @@ def test_import_brings_neither_torch_nor_matplotlib():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_points_too_close_for_double_precision_are_named():
+    rng = np.random.default_rng(0)
+    corners = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
+    points = np.repeat(corners, 50, axis=0) + 1e-9 * rng.normal(size=(150, 2))
+    with pytest.raises(ValueError, match="points: expected points that double precision can tell"):
+        solve(Box([0, 0], [1, 1]), points)
