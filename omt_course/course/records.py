@@ -17,7 +17,6 @@ import os
 import platform
 import re
 import sysconfig
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from omt_course import __version__, course
+from omt_course.files import write_atomically
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FIELDS = ("name", "command", "date", "device", "version", "seeds")
@@ -136,9 +136,10 @@ def write(
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         content["arrays_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
-        _replace(folder / f"{name}.npz", buffer.getvalue())
+        write_atomically(folder / f"{name}.npz", lambda file: file.write(buffer.getvalue()))
     path = folder / f"{name}.json"
-    _replace(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
     if not arrays:
         (folder / f"{name}.npz").unlink(missing_ok=True)
     return path
@@ -209,19 +210,6 @@ def provenance(*, seed: int | Sequence[int]) -> Provenance:
     versions = {"omt_course": __version__, "Python": platform.python_version()}
     versions |= {package: metadata.version(package) for package in packages}
     return Provenance(tuple(map(int, seeds)), versions, time.perf_counter() - course._STARTED)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, then rename."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
 
 
 def _plain(value, where: str):
