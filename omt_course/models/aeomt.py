@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.torch
 import torch
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from omt_course.models.autoencoder import (
     ConvAutoencoder,
     cross_entropy,
 )
+from omt_course.models.checkpoints import read_tensors
 from omt_course.models.classifier import as_tensor
 from omt_course.models.training import seeded, train
 from omt_course.transport import montecarlo
@@ -275,16 +275,7 @@ class AEOMT:
         ValueError
             If the file is damaged or something else, or its weights do not fit its architecture.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"path: no such file: {path}")
-        try:
-            with safetensors.safe_open(path, framework="pt") as stored:
-                metadata = stored.metadata() or {}
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}
-        except safetensors.SafetensorError as error:
-            raise ValueError(f"path: expected a model file; {path} is damaged: {error}") from error
-        if metadata.get("format") != _FORMAT:
-            raise ValueError(f"path: expected an AE-OMT model; {path} is something else")
+        metadata, tensors = read_tensors(path, _FORMAT)
         try:
             rest = json.loads(metadata["model"])
             arrays = {k: tensors[k].numpy() for k in ("mean", "scale", "points", "heights")}

@@ -5,16 +5,15 @@ The encoder is a chart of the image manifold, the decoder a parametric surface i
 
 import contextlib
 import json
-from pathlib import Path
 from types import MappingProxyType
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional
 
 from omt_course.files import write_atomically
+from omt_course.models.checkpoints import read_tensors
 from omt_course.models.training import seeded
 
 SIDE = 28
@@ -246,16 +245,7 @@ def load(path, *, expected=None):
     ValueError
         If the file is damaged or something else, or of another architecture.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: no such file: {path}")
-    try:
-        with safetensors.safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            state = {name: stored.get_tensor(name) for name in stored.keys()}
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"path: expected a model file; {path} is damaged: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"path: expected an autoencoder's file; {path} is something else")
+    metadata, state = read_tensors(path, _FORMAT)
     if expected is not None and any(metadata[k] != v for k, v in describe(expected).items()):
         mine, theirs = (
             f"{d['architecture']} {d['config']}" for d in (describe(expected), metadata)

@@ -4,6 +4,7 @@ import io
 import pickle
 from pathlib import Path
 
+import safetensors
 import torch
 
 from omt_course.files import write_atomically
@@ -66,3 +67,37 @@ def load(path, model, settings):
                 f"{value}; pass resume=False to start over"
             )
     return stored
+
+
+def read_tensors(path, wanted):
+    """Read a safetensors file of a given format.
+
+    Parameters
+    ----------
+    path : path
+    wanted : str
+        What its metadata must say under ``format``.
+
+    Returns
+    -------
+    metadata : dict of str
+    tensors : dict of tensors
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged or something else.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path: no such file: {path}")
+    try:
+        with safetensors.safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"path: expected a model file; {path} is damaged: {error}") from error
+    if metadata.get("format") != wanted:
+        raise ValueError(f"path: expected a file of format {wanted}; {path} is something else")
+    return metadata, tensors
