@@ -165,10 +165,12 @@ class AEOMT:
                 f"autoencoder: expected codes that vary in every coordinate; coordinate "
                 f"{int(np.argmin(scale))} is constant over the images"
             )
-        # Images with one code are one point with their masses together.
-        _, first, count = np.unique(codes, axis=0, return_index=True, return_counts=True)
+        # Codes that single precision, in which the transport scores, can hardly tell apart are
+        # one point with their masses together: twin images, as most large sets have some.
+        points = (codes - mean) / scale
+        _, first, count = np.unique(points.round(6), axis=0, return_index=True, return_counts=True)
         order = np.argsort(first)
-        points = (codes[first[order]] - mean) / scale
+        points = points[first[order]]
         with tqdm(desc="transport", unit=" looks", disable=not progress) as bar:
 
             def show(step):
