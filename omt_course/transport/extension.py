@@ -54,15 +54,16 @@ class Extension:
     """A map that is smooth on each flat piece of Brenier's polyhedron and torn between them.
 
     With scores `s_j(x) = <x, y_j> + h_j`, cell `i = argmax_j s_j` and the flat neighbours
-    `J = {j : angle(i, j) <= threshold}`, a sample `x` goes to the point of the simplex with corners
-    `y_j, j in J`, that has the barycentric coordinates
+    `J = {j : angle(i, j) <= threshold}`, a sample `x` goes to the mean of the `y_j, j in J`, with
+    the weights (barycentric coordinates, where the `y_j` span a simplex)
 
         exp((s_j - s_i) / softness) / sum_{k in J} exp((s_k - s_i) / softness).
 
     Without a cut this is the gradient of `softness * log sum_j exp(s_j / softness)`, a smooth
     convex function that exceeds `u_h` by at most `softness * log n`: still a monotone map. As the
-    softness goes to 0 it becomes `grad u_h`. With a cut the own cell is never dropped, so no cell
-    loses mass, which it would if samples near a ridge were thrown away.
+    softness goes to 0 it becomes `grad u_h`. With a cut it need not be monotone, but the own code
+    is never dropped, so every cell keeps its samples, which it would not if those near a ridge
+    were thrown away.
 
     Attributes
     ----------
