@@ -176,7 +176,12 @@ def html(root, builder="html"):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", "book", "-W", "--keep-going", "--all"]
     command = command if builder == "html" else [*command, "--builder", builder]
-    environment = {"OMT_COURSE_BOOK": "1", "OMP_NUM_THREADS": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
+    environment = {
+        "OMT_COURSE_BOOK": "1",
+        "OMP_NUM_THREADS": "1",
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not the user's own
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # pooch imports tqdm's notebook bar
+    }
     status, output = run(command, log=log, show=show, root=root, environment=environment)
     if status:
         fail(diagnosis(output, root), log)
