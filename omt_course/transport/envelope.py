@@ -41,14 +41,13 @@ def dual_lines(y: np.ndarray, h: np.ndarray, size: float) -> tuple[np.ndarray, .
     flip = (np.cross(b - a, c - a) * equation[:, :3]).sum(axis=1) > 0
     tri[flip] = tri[flip][:, [0, 2, 1]]
 
-    # Every edge once, seen from the larger of its triangles; `beyond` is the one across, if any.
+    # Every edge once, seen from one of its triangles; `beyond` is the triangle across, if any.
     number = np.full(len(lower), -1)
     number[lower] = np.arange(len(tri))
     beyond = number[hull.neighbors[lower]]
     beyond[flip] = beyond[flip][:, [0, 2, 1]]
-    rank = np.empty(len(tri), dtype=int)
-    rank[np.argsort(-np.abs(det))] = np.arange(len(tri))
-    face, opposite = np.nonzero((beyond < 0) | (rank[:, None] < rank[beyond]))
+    here = np.arange(len(tri))[:, None]
+    face, opposite = np.nonzero((beyond < 0) | (here < beyond))
     beyond = beyond[face, opposite]
     i, j = tri[face, (opposite + 1) % 3], tri[face, (opposite + 2) % 3]
     step = y[j] - y[i]

@@ -145,8 +145,6 @@ def solve(
     ------
     ValueError
         If an argument cannot be used; the sentence names it, what was expected and what came.
-    ArithmeticError
-        If rounding hides the structure of the cells (see `laguerre_diagram`).
     NotConverged
         If the tolerance is not met and `strict` is true; carries heights and history.
 
@@ -205,7 +203,7 @@ def solve(
             max_iter=max_iter,
             callback=report,
         )
-    except EmptyFace as why:
+    except (EmptyFace, ArithmeticError) as why:
         closest = KDTree(near).query(near, k=2)[0][:, 1].min()
         raise ValueError(
             f"points: expected points that double precision can tell apart, got two at distance "

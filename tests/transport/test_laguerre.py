@@ -234,6 +234,19 @@ def test_lattices(domain, k):
     check_polygons(diagram)
 
 
+def test_cells_close_where_four_planes_all_but_meet():
+    """Heights of a lattice off by rounding: the wrong diagonal must not leave gaps."""
+    rng = np.random.default_rng(0)
+    points = (np.stack(np.meshgrid(np.arange(32), np.arange(32)), -1).reshape(-1, 2) + 0.5) / 32
+    for _ in range(3):
+        heights = voronoi_heights(points) + 1e-15 * rng.normal(size=1024)
+        diagram = laguerre_diagram(SQUARE, points, heights)
+        around = np.zeros((1024, 2))
+        np.add.at(around, diagram.owner, diagram.end - diagram.start)
+        np.testing.assert_allclose(around, 0, atol=4e-15)
+        assert diagram.masses.sum() == pytest.approx(1, abs=1e-14)
+
+
 @pytest.mark.parametrize("k", [2, 3, 5, 12])
 def test_edges_that_fall_on_the_sides(k):
     """Points beyond the square whose bisectors are its sides: they get nothing."""

@@ -465,8 +465,10 @@ def test_points_closer_than_double_precision_end_with_a_sentence():
     points = uniform(50)
     with pytest.raises(NotConverged, match="larger tol"):
         solve(SQUARE, np.vstack([points, points + 1e-9]))
-    with pytest.raises(ArithmeticError, match="too close to each other"):
-        solve(SQUARE, np.vstack([points, points + 1e-12]))
+    for strict in (True, False):
+        for twins in (1, 50):
+            with pytest.raises(ValueError, match=r"^points: .* two at distance 1.4e-14 in a cloud"):
+                solve(SQUARE, np.vstack([points, points[:twins] + 1e-14]), strict=strict)
 
 
 # The result
