@@ -104,7 +104,8 @@ def write(
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     path = write("a-test", {"error": 0.5, "masses": np.ones(3)}, command="make",
     ...                  seeds=[0], folder=folder)
     ...     read("a-test", folder=folder).values["masses"]
