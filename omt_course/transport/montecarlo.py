@@ -97,11 +97,11 @@ def solve(
 ) -> MonteCarloResult:
     """Transport a source onto weighted points until the mass error is certified.
 
-    A step is `h_i -= (w_i / nu_i - 1) / (4 g)`, where `g` is the density at 0 of the gap between
-    the best and the second-best score: `g` is the trace of the Hessian, so the mean of
-    `dw_i/dh_i / nu_i`, and this is a quarter of a Newton step with a diagonal Hessian; no learning
-    rate is left to choose. Heights are averaged (Polyak), and the average is tested on fresh
-    samples.
+    Step `t` is `h_i -= min(1, 2 / sqrt(t)) (w_i / nu_i - 1) / g`, where `g` is the density at 0 of
+    the gap between the best and the second-best score: `g` is the trace of the Hessian, so the
+    mean of `dw_i/dh_i / nu_i`, and the first steps are Newton's with a diagonal Hessian; no
+    learning rate is left to choose. Heights are averaged (Polyak), and the average is tested on
+    fresh samples.
 
     Parameters
     ----------
@@ -179,15 +179,17 @@ def solve(
     average, weight, used = heights.copy(), 0.0, 0
     history: list[MonteCarloStep] = []
     next_look = max(int(len(points) / target_error**2), 20 * counter.batch)
-    steps, refresh, rate = 0, 0, 0.0
+    steps, refresh = 0, 0
     while True:
         if steps == refresh:
-            rate, refresh = 1 / (4 * gap_density(counter.gaps(heights, 4096))), 8 * refresh + 8
-        step = (counter(heights) / counter.batch - masses) / masses
-        # Far from the answer a cell may hold many times its mass; a full step would throw it out.
-        heights = heights - rate * np.minimum(step, 2.0)
-        used += counter.batch
+            density, refresh = gap_density(counter.gaps(heights, 4096)), 8 * refresh + 8
         steps += 1
+        # Steps of constant length would leave a bias in the average; the square root is theirs.
+        step = min(1.0, 2 / np.sqrt(steps)) * (counter(heights) / counter.batch / masses - 1)
+        # Far from the answer a cell may hold many times its mass; a full step would throw it out.
+        # The bound is lifted as steps shrink: kept, it would favour cells of little mass for good.
+        heights = heights - np.minimum(step, 2.0) / density
+        used += counter.batch
         gain = used**AVERAGING
         weight += gain
         average += (gain / weight) * (heights - average)

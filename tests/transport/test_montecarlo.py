@@ -103,6 +103,23 @@ def test_given_masses_are_reached_and_the_certificate_holds():
     assert np.corrcoef(shares, masses)[0, 1] > 0.995
 
 
+def test_masses_of_very_different_size():
+    """Most batches see nothing of the small cells, and many times their mass when they do."""
+    rng = np.random.default_rng(19)
+    masses = rng.dirichlet(np.full(100, 0.3)) + 1e-6
+    masses /= masses.sum()
+    assert masses.max() > 1e4 * masses.min()
+    result = run("cube", rng.normal(size=(100, 8)), masses, target_error=0.06)
+    assert result.mass_error_interval[1] <= 0.06
+
+
+def test_no_floor_below_which_the_error_does_not_fall():
+    """Steps of constant length stop at 1 % here, however many samples they are given."""
+    points = np.random.default_rng(20).normal(size=(20, 6))
+    result = run("cube", points, target_error=0.004)
+    assert result.mass_error_interval[1] <= 0.004
+
+
 def test_a_ball_and_a_sampler():
     points = np.random.default_rng(5).normal(size=(40, 6))
     ball = run("ball", points, target_error=0.08)
