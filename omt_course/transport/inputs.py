@@ -56,7 +56,7 @@ def check_plane_points(points: np.ndarray) -> np.ndarray:
     if len(points) < 3:
         raise ValueError(f"points: expected at least three points, got {len(points)}")
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    rounding = np.finfo(float).eps * np.abs(points).max() * len(points) ** 0.5
+    rounding = 4 * np.finfo(float).eps * np.abs(points).max() * len(points) ** 0.5
     if spread[1] <= max(1e-12 * spread[0], rounding):
         raise ValueError(
             "points: expected points that are not all on a line, got a spread of "
