@@ -198,7 +198,8 @@ def solve(
         if used < next_look and not out:
             continue
         error = estimate_mass_error(counter, average, masses, max(used // 16, 100_000))
-        if error.value <= 0.88 * target_error or out:
+        good = error.value <= 0.88 * target_error or error.high <= target_error
+        if good or out:
             # Looking often and stopping at a good moment is optimistic: the second look, at
             # fresh samples, is the one that is reported. It is as long as it takes to make the
             # interval's half-width a fifth of the squared target, judged by the first.
