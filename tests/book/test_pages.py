@@ -322,7 +322,8 @@ def test_no_result_is_typed_by_hand(page):
         found = re.search(r"\d\.\d{3}", paragraph)
         assert not found, paragraph
         words = MATHEMATICS.sub("", paragraph)
-        found = re.search(r"(?<![\w.])\d+\.\d+|\d+ ?(%|per ?cent)(?! (?:confidence|interval|level))", words)
+        typed = r"(?<![\w.])\d+\.\d+|\d+ ?(%|per ?cent)(?! (?:confidence|interval|level))"
+        found = re.search(typed, words)
         assert not found, paragraph
 
 
