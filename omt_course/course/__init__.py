@@ -38,15 +38,15 @@ def glue(name: str, value) -> None:
         raise ValueError(f"name: expected a name that is not empty, got {name!r}")
     if not isinstance(value, str | Number):
         raise ValueError(f"value: expected a string or a number, got {type(value).__name__}")
-    text = value if isinstance(value, str) else repr(value)
     if not in_book():
-        print(f"{name} = {text}")
+        print(f"{name} = {value if isinstance(value, str) else repr(value)}")
         return
     from IPython.display import display
 
     prefix = "application/papermill.record/"
     display(
-        {f"{prefix}text/plain": text},
+        # myst-nb evaluates the text: without its quotes "1,120" would become a pair.
+        {f"{prefix}text/plain": repr(value)},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
     )

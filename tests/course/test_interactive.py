@@ -183,7 +183,7 @@ def test_glue_makes_what_myst_nb_reads(book, monkeypatch):
     from myst_nb.ext.glue import GLUE_PREFIX
 
     (data,), options = shown[0]
-    assert data == {f"{GLUE_PREFIX}text/plain": "3.14"}
+    assert data == {f"{GLUE_PREFIX}text/plain": "'3.14'"}
     assert options["metadata"]["scrapbook"] == {"name": "page-value", "mime_prefix": GLUE_PREFIX}
     assert shown[1][0][0] == {f"{GLUE_PREFIX}text/plain": "7"}
 
@@ -195,3 +195,14 @@ def test_glue_makes_what_myst_nb_reads(book, monkeypatch):
 def test_bad_arguments_of_glue(name, value, words):
     with pytest.raises(ValueError, match=words):
         glue(name, value)
+
+
+@pytest.mark.parametrize("text", ["1,120", "0.010", "2e-16", "(x)", "it's"])
+def test_glued_text_is_shown_as_it_is(book, monkeypatch, text):
+    from myst_nb.core.variables import format_plain_text
+    from myst_nb.ext.glue import GLUE_PREFIX
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append(data))
+    glue("page-value", text)
+    assert format_plain_text(shown[0][f"{GLUE_PREFIX}text/plain"], "") == text
