@@ -77,7 +77,29 @@
     box.dataset.drawn = "yes";
   }
 
+  // What scrolls sideways must be reachable by keyboard, also after a solution is unfolded.
+  function reach() {
+    const wide = "pre, div.math, mjx-container[display], .cell_output .output, .pst-scrollable-table-container";
+    for (const box of document.querySelectorAll(`article :is(${wide})`)) {
+      const scrolls = box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX);
+      if (scrolls) box.tabIndex = 0;
+    }
+  }
+
+  function watch() {
+    let waiting = null;
+    const soon = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(reach, 50);
+    };
+    document.querySelectorAll("article").forEach((article) => new ResizeObserver(soon).observe(article));
+    document.addEventListener("click", soon);
+    window.MathJax?.startup?.promise?.then(soon);
+    soon();
+  }
+
   function start() {
+    watch();
     const boxes = document.querySelectorAll(".omt-3d");
     if (!boxes.length || !webgl()) return;
     const seen = new IntersectionObserver((entries) => {
