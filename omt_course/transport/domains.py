@@ -99,6 +99,10 @@ class Box:
         """Draw `n` independent uniform points, (n, d) float array."""
         return rng.uniform(self.lower, self.upper, size=(n, self.dimension))
 
+    def moved(self, shift: np.ndarray) -> "Box":
+        """Return the box translated by `shift`, (d,) float array."""
+        return Box(self.lower + shift, self.upper + shift)
+
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
@@ -168,6 +172,10 @@ class Polygon:
         s, t = np.sqrt(rng.random((n, 1))), rng.random((n, 1))
         a, b, c = self.vertices[0], self.vertices[1 + k], self.vertices[2 + k]
         return (1 - s) * a + s * (1 - t) * b + s * t * c
+
+    def moved(self, shift: np.ndarray) -> "Polygon":
+        """Return the polygon translated by `shift`, (2,) float array."""
+        return Polygon(self.vertices + shift)
 
 
 def _convex_boundary(v: np.ndarray) -> np.ndarray:

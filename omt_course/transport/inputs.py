@@ -29,14 +29,16 @@ def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndar
             f"points: expected finite coordinates, got {points[row].tolist()} in row {row}"
             f" ({int(bad.sum())} such rows)"
         )
-    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
-    twin = first[inverse.ravel()] != np.arange(len(points))
-    if twin.any():
-        row = int(np.argmax(twin))
+    order = np.lexsort(points.T)  # stable: of equal rows the first comes first
+    again = (points[order[1:]] == points[order[:-1]]).all(axis=1)
+    if again.any():
+        twins = np.flatnonzero(again)
+        row = int(order[twins + 1].min())
+        first = int(np.flatnonzero((points == points[row]).all(axis=1))[0])
         raise ValueError(
             f"points: expected distinct points, got row {row} equal to row "
-            f"{int(first[inverse.ravel()[row]])}: {points[row].tolist()}"
-            f" ({int(twin.sum())} repeated rows); merge them and add their masses"
+            f"{first}: {points[row].tolist()}"
+            f" ({len(twins)} repeated rows); merge them and add their masses"
         )
     points.setflags(write=False)
     return points

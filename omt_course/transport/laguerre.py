@@ -71,6 +71,25 @@ class LaguerreDiagram:
         ends = np.searchsorted(self.owner[order], np.arange(len(self.points) + 1))
         return [self.start[order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
+    @property
+    def facets(self) -> np.ndarray:
+        """Measures of the common boundaries of `pairs`, here `lengths`: (m,) float array."""
+        return self.lengths
+
+    def renumbered(self, order: np.ndarray) -> "LaguerreDiagram":
+        """Return the same cells, cell `k` being called `order[k]`."""
+        back = np.argsort(order)
+        return replace(
+            self,
+            points=self.points[back],
+            heights=self.heights[back],
+            pairs=order[self.pairs],
+            owner=order[self.owner],
+            masses=self.masses[back],
+            first_moments=self.first_moments[back],
+            second_moments=self.second_moments[back],
+        )
+
     def moved(
         self,
         domain: Box | Polygon,

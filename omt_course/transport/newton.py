@@ -23,7 +23,8 @@ class NewtonStep:
     max_relative_error : float
         `max_i |w_i - nu_i| / nu_i`.
     residual : float
-        Euclidean norm of `(w - nu) / nu`.
+        Euclidean norm of `(w - nu) / nu`; with `logarithmic`, the root of
+        `sum_i nu_i log(w_i / nu_i)^2 / sum_i nu_i`.
     smallest : float
         Smallest measure of a face, `min_i w_i`.
     damping : float
@@ -61,6 +62,7 @@ def damped_newton(
     *,
     tol: float,
     max_iter: int,
+    logarithmic: bool = False,
     callback: Callable[[NewtonStep, np.ndarray, Any], None] | None = None,
 ) -> tuple[np.ndarray, Any, tuple[NewtonStep, ...], str]:
     """Solve `measure(heights) = target` by Newton steps that never empty a face.
@@ -72,12 +74,18 @@ def damped_newton(
     that rounding errors of large faces do not hide the progress of small ones. The search starts
     at four times the last step, which saves diagrams where the target is clustered.
 
+    With `logarithmic` the equation is `log(w_i / nu_i) = 0` instead. Its Newton step solves
+    `H step = -w log(w / nu)`, a face much too small asks for a factor and not for a difference,
+    and the residual is a barrier of its own: while it decreases no face can vanish, so no floor
+    is needed. On clustered targets this halves the number of diagrams or better.
+
     Parameters
     ----------
     evaluate : callable
         `heights -> (measures, state)`, measures an (n,) float array.
     direction : callable
-        `(state, measures - target) -> step`, the solution of `H step = -(measures - target)`.
+        `(state, error) -> step`, the solution of `H step = -error`, where `error` is
+        `measures - target`, or `measures log(measures / target)` with `logarithmic`.
     heights : (n,) float array
         Start; every face must have positive measure there.
     target : (n,) float array
@@ -86,6 +94,8 @@ def damped_newton(
         Largest relative error accepted.
     max_iter : int
         Number of Newton steps allowed.
+    logarithmic : bool
+        Make the logarithms of the measures agree instead of the measures.
     callback : callable, optional
         Called with `(step, heights, state)` at the start and after every accepted step.
 
@@ -109,7 +119,7 @@ def damped_newton(
     history: list[NewtonStep] = []
     while True:
         error = measures - target
-        residual = float(np.linalg.norm(error / target))
+        residual = _residual(measures, target, logarithmic)
         step = NewtonStep(
             iteration=len(history),
             max_relative_error=float(np.abs(error / target).max()),
@@ -129,6 +139,8 @@ def damped_newton(
                 f"{step.max_relative_error:.1e}, tol = {tol:.1e}; allow more steps"
             )
             return heights, state, tuple(history), why
+        if logarithmic:
+            error = measures * np.log1p(error / target)
         newton = direction(state, error)
         level = max(0, level - 2)
         while True:
@@ -136,8 +148,8 @@ def damped_newton(
             trial = heights + damping * newton
             measures, state_new = evaluate(trial)
             evaluations += 1
-            left = np.linalg.norm((measures - target) / target)
-            if measures.min() >= floor and left <= (1 - damping / 2) * residual:
+            whole = measures.min() > 0 if logarithmic else measures.min() >= floor
+            if whole and (_residual(measures, target, logarithmic) <= (1 - damping / 2) * residual):
                 heights, state = trial, state_new
                 break
             level += 1
@@ -148,3 +160,10 @@ def damped_newton(
                     f"hold more for points this close or masses this small: ask for a larger tol"
                 )
                 return heights, state, tuple(history), why
+
+
+def _residual(measures, target, logarithmic):
+    relative = (measures - target) / target
+    if logarithmic:
+        return float(np.sqrt((target * np.log1p(relative) ** 2).sum() / target.sum()))
+    return float(np.linalg.norm(relative))

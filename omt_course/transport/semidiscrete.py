@@ -11,13 +11,16 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 from scipy.spatial import KDTree
 
-from .domains import Box, Polygon, halfplanes
+from .cells import cell_cutter
+from .domains import Box, Polygon
 from .inputs import check_masses, check_plane_points
-from .laguerre import LaguerreDiagram, laguerre_diagram
+from .laguerre import LaguerreDiagram
+from .laplacian import LaplacianSolver, graph_laplacian
 from .newton import EmptyFace, NewtonStep, NotConverged, damped_newton
+from .start import starting_heights
+from .triangulation import along_a_curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,23 +174,38 @@ def solve(
     points, masses = _check(domain, points, masses, min(1e-9, max(tol / 2, 1e-14)))
 
     # About their own centres both sides keep their digits; `<x, y> + h` changes only by terms
-    # that no cell depends on if `h' = h + <y, middle>`.
+    # that no cell depends on if `h' = h + <y, middle>`. In order along a curve neighbours are
+    # near in memory too.
     middle, mean = domain.center, points.mean(axis=0)
-    centered = Polygon(domain.vertices - middle)
-    near = points - mean
+    order = along_a_curve(points - mean)
+    near = (points - mean)[order]
+    # Masses may miss the domain's by rounding, cells cannot: they aim at the same, scaled.
+    excess = masses.sum() / domain.volume - 1
+    excess = 0.0 if abs(excess) <= 1e-14 else excess
+    target = masses[order] / (1 + excess)
+    centered = domain.moved(-middle)
+    cut = cell_cutter(centered, near)
+    solver = LaplacianSolver(domain.dimension)
 
     def evaluate(heights):
-        diagram = laguerre_diagram(centered, near, heights)
-        return diagram.masses, diagram
+        diagram = cut(heights)
+        return (np.zeros(len(near)) if diagram is None else diagram.masses), diagram
 
-    # Cells and masses add up to the same but for rounding; every cell takes its share of that.
+    # Cells and masses add up to the same, `w log(w / nu)` does not: every cell takes its share of
+    # the difference, which leaves all quotients `w_i / nu_i` changed by the same factor.
     def direction(diagram, error):
-        return _newton_direction(diagram, error - masses * (error.sum() / masses.sum()))
+        cut.accept()
+        error = error - diagram.masses * (error.sum() / diagram.masses.sum())
+        # As accurate as the step is good: its own error is of second order.
+        worst = float(np.abs(error / diagram.masses).max())
+        inner = max(min(0.1, 0.1 * worst**2), min(tol, 1e-6) / 4)
+        return solver.solve(energy_hessian(diagram), -error, diagram.masses, inner)
 
     def carried_back(heights, diagram):
-        heights = heights - near @ middle
-        heights = (heights - heights.mean()).astype(float)
-        return heights, diagram.moved(domain, points, heights, middle, mean)
+        back = np.empty_like(heights)
+        back[order] = heights - near @ middle
+        back = (back - back.mean()).astype(float)
+        return back, diagram.renumbered(order).moved(domain, points, back, middle, mean)
 
     def report(step, heights, diagram):
         if callback is not None:
@@ -197,10 +215,11 @@ def solve(
         heights, diagram, history, failure = damped_newton(
             evaluate,
             direction,
-            _start(centered, near).astype(np.longdouble),
-            masses,
-            tol=tol,
+            starting_heights(centered, near, mean - middle).astype(np.longdouble),
+            target,
+            tol=max(tol - abs(excess), tol / 4),
             max_iter=max_iter,
+            logarithmic=True,
             callback=report,
         )
     except (EmptyFace, ArithmeticError) as why:
@@ -221,7 +240,11 @@ def solve(
         masses=masses,
         heights=heights,
         cell_masses=diagram.masses,
-        max_relative_error=history[-1].max_relative_error,
+        max_relative_error=(
+            float(np.abs(diagram.masses / masses - 1).max())
+            if excess
+            else history[-1].max_relative_error
+        ),
         w2_squared=cost,
         dual_value=cost + float((psi - psi.mean()) @ (masses - diagram.masses)),
         n_iter=history[-1].iteration,
@@ -232,8 +255,8 @@ def solve(
     )
 
 
-def energy_hessian(diagram: LaguerreDiagram) -> sp.csc_array:
-    """Return the Hessian of `E`: `dw_i/dh_j = -length_ij / |y_i - y_j|`, rows sum to zero.
+def energy_hessian(diagram: LaguerreDiagram) -> sp.csr_array:
+    """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
 
     Parameters
     ----------
@@ -247,54 +270,15 @@ def energy_hessian(diagram: LaguerreDiagram) -> sp.csc_array:
     Examples
     --------
     >>> from omt_course.transport.domains import Box
+    >>> from omt_course.transport.laguerre import laguerre_diagram
     >>> points = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     >>> hessian = energy_hessian(laguerre_diagram(Box([-1, -1], [1, 1]), points, np.zeros(4)))
     >>> hessian.toarray().round(12)[0].tolist()
     [2.0, 0.0, -1.0, -1.0]
     """
     i, j = diagram.pairs.T
-    n = len(diagram.points)
-    weight = diagram.lengths / np.linalg.norm(diagram.points[j] - diagram.points[i], axis=1)
-    degree = np.bincount(i, weight, n) + np.bincount(j, weight, n)
-    every = np.arange(n)
-    return sp.csc_array(
-        (
-            np.concatenate([degree, -weight, -weight]),
-            (np.concatenate([every, i, j]), np.concatenate([every, j, i])),
-        ),
-        shape=(n, n),
-    )
-
-
-def _newton_direction(diagram: LaguerreDiagram, error: np.ndarray) -> np.ndarray:
-    """Solve `H step = -error` with the last height held fixed (the energy ignores constants)."""
-    reduced = energy_hessian(diagram)[:-1, :-1]
-    factors = splu(
-        reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
-    return np.append(factors.solve(-error[:-1]), 0.0)
-
-
-def _start(domain: Box | Polygon, points: np.ndarray) -> np.ndarray:
-    """Return heights at which no cell is empty.
-
-    If `a y + b` maps the points into the domain, then `h_i = -|a y_i + b|^2 / (2 a)` gives cell
-    `i` as the Voronoi cell of `a y_i + b`, since
-    `|x - a y - b|^2 = |x|^2 - 2 a (<x, y> + h) - 2 <x, b>`; and each of those holds its own site.
-    """
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    scale = _scale_to_fit(domain, points - middle)
-    if domain.contains(points).all() and scale <= 1:
-        return -((points - domain.center) ** 2).sum(axis=1) / 2 - points @ domain.center
-    inside = domain.center + scale * (points - middle)
-    return -(inside**2).sum(axis=1) / (2 * scale)
-
-
-def _scale_to_fit(domain: Box | Polygon, shape: np.ndarray) -> float:
-    """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside."""
-    normals, offsets = halfplanes(domain)
-    room = offsets - normals @ domain.center
-    return 0.95 * float((room / (shape @ normals.T).max(axis=0)).min())
+    gap = np.linalg.norm(diagram.points[j] - diagram.points[i], axis=1)
+    return graph_laplacian(diagram.pairs, diagram.facets / gap, len(diagram.points))
 
 
 def _check(domain, points, masses, rtol):

@@ -75,7 +75,7 @@ def triangulate(points: np.ndarray, heights: np.ndarray, reach: float) -> tuple[
     high, low = _split(heights, everyone, reach)
     origin = np.empty(3 * (2 + 2 * n), dtype=np.int32)
     twin = np.empty_like(origin)
-    status = _build(everyone, high, low, _along_a_curve(points), origin, twin)
+    status = _build(everyone, high, low, along_a_curve(points), origin, twin)
     return Triangulation(everyone, origin, twin, reach), status
 
 
@@ -92,7 +92,7 @@ def _split(heights, points, reach):
     return high, (heights - high).astype(float)
 
 
-def _along_a_curve(points: np.ndarray) -> np.ndarray:
+def along_a_curve(points: np.ndarray) -> np.ndarray:
     """Order points along Hilbert's curve, so that each is near the one before."""
     bits = 20
     extent = np.ptp(points, axis=0).max()
