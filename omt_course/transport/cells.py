@@ -10,7 +10,7 @@ from numba import njit
 from .clipping import cut_sides
 from .domains import Box, Polygon, halfplanes
 from .laguerre import LaguerreDiagram, laguerre_diagram
-from .triangulation import DONE, HIDDEN, Triangulation, _next, _previous, triangulate
+from .triangulation import DONE, HIDDEN, Triangulation, triangulate
 
 
 class CellCutter:

@@ -8,11 +8,14 @@ Hessian is a weighted graph Laplacian of the cells. Taught in *Alexandrov and Br
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import KDTree
 
+from . import storage
+from .bracket import Bracket, bracket
 from .cells import cell_cutter
 from .domains import Box, Polygon
 from .inputs import check_masses, check_plane_points
@@ -101,6 +104,33 @@ class SemidiscreteResult:
             index[k : k + block] = score.argmax(axis=1)
             value[k : k + block] = score.max(axis=1)
         return (index, value) if x.ndim == 2 else (index[0], value[0])
+
+    @cached_property
+    def bracket(self) -> Bracket:
+        """Two numbers with `W2^2` between them, converged or not."""
+        return bracket(self.diagram, self.heights, self.masses)
+
+    def phi(self, x: np.ndarray) -> np.ndarray:
+        """Kantorovich potential on the source, `|x|^2/2 - u(x)`, of the rows of `x`: (m,)."""
+        x = np.asarray(x, dtype=float)
+        return (x**2).sum(axis=-1) / 2 - self.potential(x)
+
+    @property
+    def points_gradient(self) -> np.ndarray:
+        """Gradient of `W2^2` with respect to the points, `2 w_i (y_i - b_i)`: (n, d) array."""
+        return -2 * self.diagram.first_moments
+
+    @property
+    def masses_gradient(self) -> np.ndarray:
+        """Gradient of `W2^2` with respect to the masses, `2 psi` up to a constant: (n,) array.
+
+        Masses can only change so that their sum stays; the constant has no meaning.
+        """
+        return 2 * (self.psi - self.psi.mean())
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to an npz file, aside and then renamed; `load` reads it back."""
+        storage.save(self, path)
 
     @cached_property
     def psi(self) -> np.ndarray:
@@ -253,6 +283,11 @@ def solve(
         message=failure,
         diagram=diagram,
     )
+
+
+def load(path: str | Path) -> SemidiscreteResult:
+    """Read what `SemidiscreteResult.save` wrote, bit for bit."""
+    return storage.load(path, SemidiscreteResult)
 
 
 def energy_hessian(diagram: LaguerreDiagram) -> sp.csr_array:

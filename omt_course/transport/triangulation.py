@@ -93,12 +93,26 @@ def _split(heights, points, reach):
 
 
 def along_a_curve(points: np.ndarray) -> np.ndarray:
-    """Order points along Hilbert's curve, so that each is near the one before."""
-    bits = 20
+    """Return an order of the points in which each is near the one before: (n,) int array.
+
+    In the plane along Hilbert's curve, in other dimensions along Morton's.
+
+    Examples
+    --------
+    >>> along_a_curve(np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 0.9], [0.9, 0.0]])).tolist()
+    [0, 2, 1, 3]
+    """
+    d = points.shape[1]
+    bits = min(20, 62 // d)
     extent = np.ptp(points, axis=0).max()
     cell = ((points - points.min(axis=0)) / extent * (2**bits - 1)).astype(np.int64)
-    x, y = cell.T.copy()
     key = np.zeros(len(points), dtype=np.int64)
+    if d != 2:
+        for level in range(bits - 1, -1, -1):
+            for k in range(d):
+                key = 2 * key + (cell[:, k] >> level & 1)
+        return np.argsort(key, kind="stable")
+    x, y = cell.T.copy()
     for level in range(bits - 1, -1, -1):
         side = 1 << level
         right, upper = (x & side) > 0, (y & side) > 0
