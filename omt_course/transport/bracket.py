@@ -72,7 +72,7 @@ def bracket(
     >>> cells = laguerre_diagram(Box([0, 0], [1, 1]), points, heights)
     >>> b = bracket(cells, heights, np.full(3, 1 / 3))
     >>> b.lower < b.upper, round(b.relative_width, 2)
-    (True, 0.01)
+    (True, 0.07)
     """
     points, w = diagram.points, diagram.masses
     cost = float(diagram.second_moments.sum())
