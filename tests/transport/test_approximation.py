@@ -15,6 +15,7 @@ from omt_course.transport.approximation import (
 )
 from omt_course.transport.closed_form import Affine, Product, Torn
 from omt_course.transport.domains import Box, Polygon, disk
+from omt_course.transport.pairs import pairs
 from omt_course.transport.quadrature import cell_quadrature
 from omt_course.transport.radial import Radial, annulus
 
@@ -195,3 +196,27 @@ def test_the_map_error_lies_between_its_bounds():
 def test_bad_input_is_refused_with_a_reason(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+# The pairs
+
+
+@pytest.mark.parametrize("name", pairs())
+def test_the_eigenvalues_of_a_pair_lie_between_its_bounds(name):
+    pair = pairs()[name]
+    x = 0.98 * net(pair.domain, 256, np.random.default_rng(7))
+    step = 1e-5
+    columns = [pair.exact.transport(x + s * step * e) for e in np.eye(2) for s in (1, -1)]
+    derivative = np.stack([columns[0] - columns[1], columns[2] - columns[3]], axis=-1) / (2 * step)
+    values = np.linalg.eigvalsh(derivative[np.abs(x[:, 0]) > 2 * step])
+    assert values.min() >= pair.convexity - 1e-6 and values.max() <= pair.lipschitz + 1e-6
+    if pair.lipschitz < np.inf:
+        assert values.max() > 0.9 * pair.lipschitz and values.min() < pair.convexity + 0.1
+
+
+def test_the_exact_distances_of_the_pairs():
+    every = pairs()
+    assert every["affine"].w2_squared == pytest.approx(every["affine"].exact.w2_squared(SQUARE))
+    assert every["product"].w2_squared == pytest.approx(every["product"].exact.w2_squared())
+    for name in ("radial", "power", "annulus"):  # a polygon of 256 sides is not the disk
+        assert every[name].w2_squared == pytest.approx(every[name].exact.w2_squared(), rel=1e-3)
