@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from .closed_form import Torn
 from .domains import Box, Polygon
-from .inputs import check_plane_points
+from .inputs import check_spanning_points
 from .laguerre import laguerre_diagram
 from .quadrature import cell_quadrature
 from .semidiscrete import SemidiscreteResult
@@ -79,7 +79,7 @@ def quantise(exact: Any, domain: Box | Polygon, sites: np.ndarray) -> Quantisati
     >>> q.masses.round(12).tolist(), round(q.w2**2, 12)    # four squares of side 2: 2 * 2^2 / 12
     ([1.0, 1.0, 1.0, 1.0], 2.666666666667)
     """
-    sites = check_plane_points(sites)
+    sites = check_spanning_points(sites)
     if not domain.contains(sites).all():
         k = int(np.argmin(domain.contains(sites)))
         raise ValueError(

@@ -108,11 +108,6 @@ class CellCutter:
         )
 
 
-def cell_cutter(domain: Box | Polygon, points: np.ndarray) -> CellCutter:
-    """Return what cuts the cells of `points` in a domain of any kind; both about the origin."""
-    return CellCutter(domain, points)
-
-
 @njit(cache=True)
 def _segments(origin, twin, y, high, low, normals, offsets):
     """Return the edges of the cells inside the domain: pairs, end points, lengths, if clipped.

@@ -44,25 +44,27 @@ def check_points(points: np.ndarray, *, dimension: int | None = None) -> np.ndar
     return points
 
 
-def check_plane_points(points: np.ndarray) -> np.ndarray:
-    """Return at least three planar points, distinct and not all on a line, or say what is wrong.
+def check_spanning_points(points: np.ndarray, dimension: int = 2) -> np.ndarray:
+    """Return points, distinct and not all on a line (in a plane), or say what is wrong.
 
     Examples
     --------
-    >>> check_plane_points([[0, 0], [1, 1], [2, 2]])
+    >>> check_spanning_points([[0, 0], [1, 1], [2, 2]])
     Traceback (most recent call last):
     ...
     ValueError: points: expected points that are not all on a line, got a spread of ...
     """
-    points = check_points(points, dimension=2)
-    if len(points) < 3:
-        raise ValueError(f"points: expected at least three points, got {len(points)}")
+    points = check_points(points, dimension=dimension)
+    least = {2: "three", 3: "four"}[dimension]
+    if len(points) <= dimension:
+        raise ValueError(f"points: expected at least {least} points, got {len(points)}")
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     rounding = 4 * np.finfo(float).eps * np.abs(points).max() * len(points) ** 0.5
-    if spread[1] <= max(1e-12 * spread[0], rounding):
+    if spread[-1] <= max(1e-12 * spread[0], rounding):
+        where, what = {2: ("on a line", "one"), 3: ("in a plane", "two")}[dimension]
         raise ValueError(
-            "points: expected points that are not all on a line, got a spread of "
-            f"{spread[1]:.1e} across their line; that is a one-dimensional problem"
+            f"points: expected points that are not all {where}, got a spread of "
+            f"{spread[-1]:.1e} across it; that is a {what}-dimensional problem"
         )
     return points
 

@@ -1,4 +1,4 @@
-"""Exact semi-discrete optimal transport in the plane: a convex domain onto weighted points.
+"""Exact semi-discrete optimal transport: a convex domain, plane or solid, onto weighted points.
 
 Brenier's potential is the convex polyhedron `u_h(x) = max_i <x, y_i> + h_i`; the heights minimise
 the convex energy `E(h) = int u_h dmu - sum_i nu_i h_i`, whose gradient is `w - nu` and whose
@@ -6,8 +6,6 @@ Hessian is a weighted graph Laplacian of the cells. Taught in *Alexandrov and Br
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,131 +13,21 @@ import scipy.sparse as sp
 from scipy.spatial import KDTree
 
 from . import storage
-from .bracket import Bracket, bracket
-from .cells import cell_cutter
+from .cells import CellCutter
 from .domains import Box, Polygon
-from .inputs import check_masses, check_plane_points
+from .inputs import check_masses, check_spanning_points
 from .laguerre import LaguerreDiagram
 from .laplacian import LaplacianSolver, graph_laplacian
 from .newton import EmptyFace, NewtonStep, NotConverged, damped_newton
+from .polyhedron import Polyhedron
+from .result import SemidiscreteResult
+from .solid import SolidCutter, SolidDiagram
 from .start import starting_heights
 from .triangulation import along_a_curve
 
 
-@dataclass(frozen=True, eq=False)
-class SemidiscreteResult:
-    """The optimal map from the uniform density on a domain onto weighted points.
-
-    Attributes
-    ----------
-    domain : Box or Polygon
-    points : (n, 2) float array
-        Targets `y_i`.
-    masses : (n,) float array
-        Target masses `nu_i`.
-    heights : (n,) float array
-        Heights `h_i` of the Brenier potential, mean zero.
-    cell_masses : (n,) float array
-        Masses `w_i(h)` of the cells.
-    max_relative_error : float
-        `max_i |w_i - nu_i| / nu_i`, the evidence.
-    w2_squared : float
-        `int |x - T x|^2 dmu`, no factor 1/2: the exact squared distance between `mu` and the
-        masses the cells really have.
-    dual_value : float
-        Kantorovich's dual value in the same unit; never above the squared distance to `nu`.
-    n_iter : int
-        Newton steps taken.
-    history : tuple of NewtonStep
-    converged : bool
-    message : str
-        Empty, or why it did not converge.
-    """
-
-    domain: Box | Polygon
-    points: np.ndarray
-    masses: np.ndarray
-    heights: np.ndarray
-    cell_masses: np.ndarray
-    max_relative_error: float
-    w2_squared: float
-    dual_value: float
-    n_iter: int
-    history: tuple[NewtonStep, ...]
-    converged: bool
-    message: str
-    diagram: LaguerreDiagram = field(repr=False)
-
-    @property
-    def centroids(self) -> np.ndarray:
-        """Centres of mass of the cells, (n, 2) float array."""
-        return self.diagram.centroids
-
-    def cell_polygons(self) -> list[np.ndarray]:
-        """Return the corners of every cell counter-clockwise, a list of (k_i, 2) float arrays."""
-        return self.diagram.cell_polygons()
-
-    def potential(self, x: np.ndarray) -> np.ndarray:
-        """Evaluate Brenier's potential `u_h` at the rows of `x`, (m, 2): (m,) float array."""
-        return self._top(x)[1]
-
-    def assign(self, x: np.ndarray) -> np.ndarray:
-        """Return the index of the cell that holds each row of `x`, (m, 2): (m,) int array."""
-        return self._top(x)[0]
-
-    def transport(self, x: np.ndarray) -> np.ndarray:
-        """Move the rows of `x` by `T = grad u_h`, (m, 2): (m, 2) float array."""
-        return self.points[self.assign(x)]
-
-    def _top(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.shape[-1:] != (2,) or x.ndim > 2:
-            raise ValueError(f"x: expected shape (m, 2) or (2,), got {x.shape}")
-        rows = np.atleast_2d(x)
-        index = np.empty(len(rows), dtype=np.int64)
-        value = np.empty(len(rows))
-        block = max(1, 4_000_000 // len(self.points))
-        for k in range(0, len(rows), block):
-            score = rows[k : k + block] @ self.points.T + self.heights
-            index[k : k + block] = score.argmax(axis=1)
-            value[k : k + block] = score.max(axis=1)
-        return (index, value) if x.ndim == 2 else (index[0], value[0])
-
-    @cached_property
-    def bracket(self) -> Bracket:
-        """Two numbers with `W2^2` between them, converged or not."""
-        return bracket(self.diagram, self.heights, self.masses)
-
-    def phi(self, x: np.ndarray) -> np.ndarray:
-        """Kantorovich potential on the source, `|x|^2/2 - u(x)`, of the rows of `x`: (m,)."""
-        x = np.asarray(x, dtype=float)
-        return (x**2).sum(axis=-1) / 2 - self.potential(x)
-
-    @property
-    def points_gradient(self) -> np.ndarray:
-        """Gradient of `W2^2` with respect to the points, `2 w_i (y_i - b_i)`: (n, d) array."""
-        return -2 * self.diagram.first_moments
-
-    @property
-    def masses_gradient(self) -> np.ndarray:
-        """Gradient of `W2^2` with respect to the masses, `2 psi` up to a constant: (n,) array.
-
-        Masses can only change so that their sum stays; the constant has no meaning.
-        """
-        return 2 * (self.psi - self.psi.mean())
-
-    def save(self, path: str | Path) -> None:
-        """Write everything to an npz file, aside and then renamed; `load` reads it back."""
-        storage.save(self, path)
-
-    @cached_property
-    def psi(self) -> np.ndarray:
-        """Kantorovich potential on the target, `psi_i = |y_i|^2/2 + h_i`, (n,) float array."""
-        return (self.points**2).sum(axis=1) / 2 + self.heights
-
-
 def solve(
-    domain: Box | Polygon,
+    domain: Box | Polygon | Polyhedron,
     points: np.ndarray,
     masses: np.ndarray | None = None,
     *,
@@ -148,18 +36,19 @@ def solve(
     callback: Callable[[NewtonStep, np.ndarray, LaguerreDiagram], None] | None = None,
     strict: bool = True,
 ) -> SemidiscreteResult:
-    """Transport the uniform density on a planar convex domain onto weighted points, exactly.
+    """Transport the uniform density on a convex domain onto weighted points, exactly.
 
     Finds heights with `w_i(h) = nu_i` by damped Newton steps over exact Laguerre cells.
 
     Parameters
     ----------
-    domain : Box or Polygon
-        Planar convex domain, density 1, so that its mass is its area.
-    points : (n, 2) float array
-        At least three targets, distinct, not all on a line; they may lie outside the domain.
+    domain : Box, Polygon or Polyhedron
+        Convex domain in the plane or in space, density 1, so that its mass is its area or volume.
+    points : (n, d) float array
+        More targets than dimensions, distinct, not all on a line (in a plane); they may lie
+        outside the domain.
     masses : (n,) float array, optional
-        Positive, summing to the domain's area (to `tol / 2` of it, and to 1e-9). Equal masses
+        Positive, summing to the domain's mass (to `tol / 2` of it, and to 1e-9). Equal masses
         when left out.
     tol : float
         Largest `max_i |w_i - nu_i| / nu_i` accepted.
@@ -214,7 +103,7 @@ def solve(
     excess = 0.0 if abs(excess) <= 1e-14 else excess
     target = masses[order] / (1 + excess)
     centered = domain.moved(-middle)
-    cut = cell_cutter(centered, near)
+    cut = (CellCutter if domain.dimension == 2 else SolidCutter)(centered, near)
     solver = LaplacianSolver(domain.dimension)
 
     def evaluate(heights):
@@ -290,12 +179,12 @@ def load(path: str | Path) -> SemidiscreteResult:
     return storage.load(path, SemidiscreteResult)
 
 
-def energy_hessian(diagram: LaguerreDiagram) -> sp.csr_array:
+def energy_hessian(diagram: LaguerreDiagram | SolidDiagram) -> sp.csr_array:
     """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
 
     Parameters
     ----------
-    diagram : LaguerreDiagram
+    diagram : LaguerreDiagram or SolidDiagram
         Cells at the heights in question.
 
     Returns
@@ -317,12 +206,14 @@ def energy_hessian(diagram: LaguerreDiagram) -> sp.csr_array:
 
 
 def _check(domain, points, masses, rtol):
-    if not isinstance(domain, Box | Polygon):
-        raise ValueError(f"domain: expected a Box or a Polygon, got {type(domain).__name__}")
-    if domain.dimension != 2:
+    if not isinstance(domain, Box | Polygon | Polyhedron):
         raise ValueError(
-            f"domain: expected a planar domain, got dimension {domain.dimension}; "
-            f"in higher dimension use omt_course.transport.montecarlo"
+            f"domain: expected a Box, a Polygon or a Polyhedron, got {type(domain).__name__}"
         )
-    points = check_plane_points(points)
+    if domain.dimension not in (2, 3):
+        raise ValueError(
+            f"domain: expected a domain in the plane or in space, got dimension "
+            f"{domain.dimension}; in higher dimension use omt_course.transport.montecarlo"
+        )
+    points = check_spanning_points(points, domain.dimension)
     return points, check_masses(masses, len(points), domain.volume, rtol=rtol)

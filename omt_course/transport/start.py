@@ -6,10 +6,11 @@ Taught in *Alexandrov and Brenier*.
 import numpy as np
 
 from .domains import Box, Polygon, halfplanes
+from .polyhedron import Polyhedron, boundary
 
 
 def starting_heights(
-    domain: Box | Polygon, points: np.ndarray, place: np.ndarray | None = None
+    domain: Box | Polygon | Polyhedron, points: np.ndarray, place: np.ndarray | None = None
 ) -> np.ndarray:
     """Return heights at which no cell is empty.
 
@@ -20,7 +21,7 @@ def starting_heights(
 
     Parameters
     ----------
-    domain : Box or Polygon
+    domain : Box, Polygon or Polyhedron
     points : (n, d) float array
     place : (d,) float array, optional
         Where the origin of the points lies in the coordinates of the domain.
@@ -38,8 +39,8 @@ def starting_heights(
     return -(inside**2).sum(axis=1) / (2 * scale)
 
 
-def _scale_to_fit(domain: Box | Polygon, shape: np.ndarray) -> float:
+def _scale_to_fit(domain: Box | Polygon | Polyhedron, shape: np.ndarray) -> float:
     """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside."""
-    normals, offsets = halfplanes(domain)
+    normals, offsets = halfplanes(domain) if domain.dimension == 2 else boundary(domain)[:2]
     room = offsets - normals @ domain.center
     return 0.95 * float((room / (shape @ normals.T).max(axis=0)).min())

@@ -10,10 +10,13 @@ import numpy as np
 
 from omt_course.files import write_atomically
 
-from . import domains, laguerre
+from .domains import Box, Polygon
+from .laguerre import LaguerreDiagram
 from .newton import NewtonStep
+from .polyhedron import Polyhedron
+from .solid import SolidDiagram
 
-KINDS = {kind.__name__: kind for kind in (domains.Box, domains.Polygon, laguerre.LaguerreDiagram)}
+KINDS = {kind.__name__: kind for kind in (Box, Polygon, Polyhedron, LaguerreDiagram, SolidDiagram)}
 
 
 def save(result, path: str | Path) -> None:

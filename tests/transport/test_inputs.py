@@ -6,7 +6,7 @@ What `semidiscrete.solve` refuses is tested there; here is the rest.
 import numpy as np
 import pytest
 
-from omt_course.transport.inputs import check_masses, check_plane_points, check_points
+from omt_course.transport.inputs import check_masses, check_spanning_points, check_points
 
 
 def test_good_points_are_copied_as_floats_and_locked():
@@ -49,9 +49,9 @@ def test_lines_are_recognised_through_rounding(shift):
     t = np.random.default_rng(0).random(50)
     line = shift + np.column_stack([t, 0.3 * t + 1])
     with pytest.raises(ValueError, match="^points: expected points that are not all on a line"):
-        check_plane_points(line)
+        check_spanning_points(line)
     line[0, 1] += 1e-3
-    assert check_plane_points(line).shape == (50, 2)
+    assert check_spanning_points(line).shape == (50, 2)
 
 
 def test_equal_masses_when_left_out():

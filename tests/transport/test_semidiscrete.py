@@ -681,10 +681,10 @@ def test_masses_accepted_can_be_met():
 @pytest.mark.parametrize(
     "domain, why",
     [
-        (None, "a Box or a Polygon, got NoneType"),
-        ([[0, 0], [1, 0], [0, 1]], "a Box or a Polygon, got list"),
-        (Box([0], [1]), "planar domain, got dimension 1"),
-        (Box([0, 0, 0], [1, 1, 1]), "montecarlo"),
+        (None, "a Box, a Polygon or a Polyhedron, got NoneType"),
+        ([[0, 0], [1, 0], [0, 1]], "a Box, a Polygon or a Polyhedron, got list"),
+        (Box([0], [1]), "in the plane or in space, got dimension 1"),
+        (Box([0] * 4, [1] * 4), "montecarlo"),
     ],
 )
 def test_bad_domains_are_refused_by_name(domain, why):

@@ -1,0 +1,303 @@
+"""Regular tetrahedralisations of points in space: the lower hull of the lifted points.
+
+Points are added one after another along a curve; the tetrahedra whose hyperplane passes above the
+new lifted point are taken out, and the hole is filled from it (Bowyer 1981, Watson 1981, with
+heights in place of `|y|^2`). Compiled with numba. Taught in *Alexandrov and Brenier*.
+"""
+
+import numpy as np
+from numba import njit
+
+from .triangulation import DONE, HIDDEN, STUCK, along_a_curve
+
+GHOSTS = 4
+# Heights are shaken by this share of their scale where only signs are asked for, so that points on
+# a common sphere (a lattice) leave no ties; cells are cut with the true heights.
+SHAKE = 1e-11
+FLAT = 1e-13
+_TABLE = 1 << 13
+
+
+class Tetrahedra:
+    """Four points each, with the neighbours across; the last four points are ghosts.
+
+    The ghosts are corners of a large tetrahedron about all points, with planes so low that their
+    cells stay outside the ball of radius `reach` about the origin.
+
+    Attributes
+    ----------
+    points : (n + 4, 3) float array
+    corners, across : (t, 4) int32 arrays
+        Positively oriented; `across[t, k]` is the tetrahedron beyond the face opposite corner `k`.
+    """
+
+    def __init__(self, points: np.ndarray, reach: float):
+        ghosts = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=float)
+        self.points = np.vstack([points, 12 * np.abs(points).max() * ghosts])
+        self.reach = reach
+        self.order = along_a_curve(points)
+        self.shake = SHAKE * np.random.default_rng(0).standard_normal(len(self.points))
+        self.corners = self.across = np.zeros((0, 4), dtype=np.int32)
+
+    def split(self, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return heights, ghosts included, as sums of two doubles each: (n + 4,) float arrays."""
+        n = len(self.points) - GHOSTS
+        top = int(np.argmax(heights))
+        apart = np.linalg.norm(self.points[n:] - self.points[top], axis=1)
+        heights = np.concatenate([heights, heights[top] - 1.5 * self.reach * apart])
+        high = heights.astype(float)
+        return high, (heights - high).astype(float)
+
+    def update(self, heights: np.ndarray) -> int:
+        """Make this the regular one at new heights; return DONE, HIDDEN or STUCK.
+
+        Unless DONE, nothing changes.
+
+        Examples
+        --------
+        >>> points = np.random.default_rng(0).random((50, 3)) - 0.5
+        >>> tetrahedra = Tetrahedra(points, 1.0)
+        >>> tetrahedra.update(-(points**2).sum(axis=1) / 2) == DONE
+        True
+        """
+        high, low = self.split(heights)
+        n = len(self.points) - GHOSTS
+        low = low + self.shake * np.ptp(high[:n])
+        if len(self.corners) and _regular(self.points, high, low, self.corners, self.across):
+            return DONE
+        status, corners, across = _insert_all(self.points, high, low, self.order)
+        if status == DONE:
+            self.corners, self.across = corners, across
+        return status
+
+
+@njit(cache=True)
+def _volume(y, a, b, c, d):
+    """Return six times the signed volume of a tetrahedron, 0 if rounding could have made it."""
+    bx, by, bz = y[b, 0] - y[a, 0], y[b, 1] - y[a, 1], y[b, 2] - y[a, 2]
+    cx, cy, cz = y[c, 0] - y[a, 0], y[c, 1] - y[a, 1], y[c, 2] - y[a, 2]
+    dx, dy, dz = y[d, 0] - y[a, 0], y[d, 1] - y[a, 1], y[d, 2] - y[a, 2]
+    p, q, r = cy * dz - cz * dy, cz * dx - cx * dz, cx * dy - cy * dx
+    volume = bx * p + by * q + bz * r
+    terms = abs(bx) * (abs(cy * dz) + abs(cz * dy)) + abs(by) * (abs(cz * dx) + abs(cx * dz))
+    terms += abs(bz) * (abs(cx * dy) + abs(cy * dx))
+    if abs(volume) <= FLAT * terms:
+        return 0.0
+    return volume
+
+
+@njit(cache=True)
+def _above(y, high, low, corners, t, p, slack):
+    """Tell if the hyperplane of the lifted corners of `t` passes above the lifted point `p`.
+
+    By more than the share `slack` of the terms of the determinant.
+    """
+    m = np.empty((4, 4))
+    for k in range(4):
+        v = corners[t, k]
+        for d in range(3):
+            m[k, d] = y[v, d] - y[p, d]
+        m[k, 3] = (high[p] - high[v]) + (low[p] - low[v])
+    xy01 = m[0, 0] * m[1, 1] - m[1, 0] * m[0, 1]
+    xy02 = m[0, 0] * m[2, 1] - m[2, 0] * m[0, 1]
+    xy03 = m[0, 0] * m[3, 1] - m[3, 0] * m[0, 1]
+    xy12 = m[1, 0] * m[2, 1] - m[2, 0] * m[1, 1]
+    xy13 = m[1, 0] * m[3, 1] - m[3, 0] * m[1, 1]
+    xy23 = m[2, 0] * m[3, 1] - m[3, 0] * m[2, 1]
+    zw01 = m[0, 2] * m[1, 3] - m[1, 2] * m[0, 3]
+    zw02 = m[0, 2] * m[2, 3] - m[2, 2] * m[0, 3]
+    zw03 = m[0, 2] * m[3, 3] - m[3, 2] * m[0, 3]
+    zw12 = m[1, 2] * m[2, 3] - m[2, 2] * m[1, 3]
+    zw13 = m[1, 2] * m[3, 3] - m[3, 2] * m[1, 3]
+    zw23 = m[2, 2] * m[3, 3] - m[3, 2] * m[2, 3]
+    volume = xy01 * zw23 - xy02 * zw13 + xy03 * zw12 + xy12 * zw03 - xy13 * zw02 + xy23 * zw01
+    if slack == 0.0 or volume >= 0:
+        return volume < 0
+    terms = abs(xy01 * zw23) + abs(xy02 * zw13) + abs(xy03 * zw12)
+    terms += abs(xy12 * zw03) + abs(xy13 * zw02) + abs(xy23 * zw01)
+    return volume < -slack * terms
+
+
+@njit(cache=True)
+def _regular(y, high, low, corners, across):
+    """Tell if no lifted point is below the hyperplane of a neighbour: then this is the hull."""
+    for t in range(len(corners)):
+        for k in range(4):
+            s = across[t, k]
+            if s > t:
+                for m in range(4):
+                    if across[s, m] == t and _above(y, high, low, corners, t, corners[s, m], FLAT):
+                        return False
+    return True
+
+
+@njit(cache=True)
+def _locate(y, corners, across, t, p):
+    """Walk from tetrahedron `t` to one that holds the point `p`; -1 if the walk goes astray."""
+    for step in range(100_000):
+        moved = False
+        for i in range(4):
+            k = (i + step) % 4
+            v = corners[t].copy()
+            v[k] = p
+            if _volume(y, v[0], v[1], v[2], v[3]) < 0:
+                if across[t, k] < 0:
+                    return -1
+                t = across[t, k]
+                moved = True
+                break
+        if not moved:
+            return t
+    return -1
+
+
+@njit(cache=True)
+def _insert_all(y, high, low, order):
+    n = len(order)
+    size = 8 * n + 200
+    corners = np.empty((size, 4), dtype=np.int32)
+    across = np.empty((size, 4), dtype=np.int32)
+    corners[0, 0], corners[0, 1], corners[0, 2], corners[0, 3] = n, n + 1, n + 2, n + 3
+    if _volume(y, n, n + 1, n + 2, n + 3) < 0:
+        corners[0, 0], corners[0, 1] = n + 1, n
+    across[0, :] = -1
+    mark = np.full(size, -1, dtype=np.int32)  # the insertion whose hole a tetrahedron is in
+    free = np.empty(size, dtype=np.int32)
+    n_free, used = 0, 1
+    hole = np.empty(size, dtype=np.int32)
+    key = np.full(_TABLE, -1, dtype=np.int64)
+    slot = np.empty(_TABLE, dtype=np.int64)
+    rim = np.empty((4096, 2), dtype=np.int64)
+    t = 0
+    for number in range(n):
+        p = order[number]
+        t = _locate(y, corners, across, t, p)
+        if t < 0:
+            return STUCK, corners[:0], across[:0]
+        if not _above(y, high, low, corners, t, p, 0.0):
+            return HIDDEN, corners[:0], across[:0]
+        hole[0], n_hole, at = t, 1, 0
+        mark[t] = number
+        while at < n_hole:
+            s = hole[at]
+            at += 1
+            for k in range(4):
+                o = across[s, k]
+                if o >= 0 and mark[o] != number and _above(y, high, low, corners, o, p, 0.0):
+                    mark[o] = number
+                    hole[n_hole] = o
+                    n_hole += 1
+        # The rim of the hole: faces with the hole on one side. Rounding may leave a face that
+        # the new point does not see; what is behind it stays out of the hole.
+        n_rim, again, tries = 0, True, 0
+        while again:
+            again = False
+            tries += 1
+            if tries > 50:
+                return STUCK, corners[:0], across[:0]
+            n_rim = 0
+            for at in range(n_hole):
+                s = hole[at]
+                if mark[s] != number:
+                    continue
+                for k in range(4):
+                    o = across[s, k]
+                    if o >= 0 and mark[o] == number:
+                        continue
+                    v = corners[s].copy()
+                    v[k] = p
+                    if _volume(y, v[0], v[1], v[2], v[3]) <= 0:
+                        if s == t:
+                            return STUCK, corners[:0], across[:0]
+                        mark[s] = -1
+                        again = True
+                        break
+                    if n_rim == len(rim):
+                        return STUCK, corners[:0], across[:0]
+                    rim[n_rim, 0], rim[n_rim, 1] = s, k
+                    n_rim += 1
+                if again:
+                    break
+        # One tetrahedron for each face of the rim; two of them meet at each edge of the rim.
+        for r in range(n_rim):
+            s, k = rim[r]
+            if n_free > 0:
+                n_free -= 1
+                new = free[n_free]
+            else:
+                new = used
+                used += 1
+                if used >= size:
+                    return STUCK, corners[:0], across[:0]
+            for d in range(4):
+                corners[new, d] = corners[s, d]
+                across[new, d] = -1
+            corners[new, k] = p
+            mark[new] = -1
+            o = across[s, k]
+            across[new, k] = o
+            if o >= 0:
+                for m in range(4):
+                    if across[o, m] == s:
+                        across[o, m] = new
+            rim[r, 0] = new
+        for r in range(n_rim):
+            new, k = rim[r]
+            for d in range(4):
+                if d == k:
+                    continue
+                lo, hi = -1, -1  # the edge of the rim opposite `d`
+                for m in range(4):
+                    if m != k and m != d:
+                        v = corners[new, m]
+                        lo, hi = (v, hi) if lo < 0 else (min(lo, v), max(lo, v))
+                edge = np.int64(lo) * len(y) + hi
+                place = (edge * 2654435761) & (_TABLE - 1)
+                while key[place] >= 0 and key[place] != edge:
+                    place = (place + 1) & (_TABLE - 1)
+                if key[place] < 0:
+                    key[place] = edge
+                    slot[place] = 4 * np.int64(new) + d
+                else:
+                    other = slot[place]
+                    across[new, d] = other // 4
+                    across[other // 4, other % 4] = new
+        if 3 * n_rim > _TABLE // 4:
+            key[:] = -1
+        else:
+            for r in range(n_rim):
+                new, k = rim[r]
+                for d in range(4):
+                    if d == k:
+                        continue
+                    lo, hi = -1, -1
+                    for m in range(4):
+                        if m != k and m != d:
+                            v = corners[new, m]
+                            lo, hi = (v, hi) if lo < 0 else (min(lo, v), max(lo, v))
+                    place = ((np.int64(lo) * len(y) + hi) * 2654435761) & (_TABLE - 1)
+                    while key[place] >= 0:
+                        key[place] = -1
+                        place = (place + 1) & (_TABLE - 1)
+        for at in range(n_hole):
+            if mark[hole[at]] == number:
+                free[n_free] = hole[at]
+                n_free += 1
+                corners[hole[at], 0] = -1
+        t = rim[0, 0]
+    # Close the gaps.
+    place = np.full(used, -1, dtype=np.int32)
+    count = 0
+    for s in range(used):
+        if corners[s, 0] >= 0:
+            place[s] = count
+            count += 1
+    kept, beyond = np.empty((count, 4), dtype=np.int32), np.empty((count, 4), dtype=np.int32)
+    for s in range(used):
+        if place[s] >= 0:
+            for d in range(4):
+                kept[place[s], d] = corners[s, d]
+                beyond[place[s], d] = place[across[s, d]] if across[s, d] >= 0 else -1
+    if not _regular(y, high, low, kept, beyond):
+        return STUCK, corners[:0], across[:0]
+    return DONE, kept, beyond
