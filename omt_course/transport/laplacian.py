@@ -43,6 +43,32 @@ def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csr_ar
     )
 
 
+def energy_hessian(diagram) -> sp.csr_array:
+    """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
+
+    Parameters
+    ----------
+    diagram : LaguerreDiagram, SolidDiagram or DensityDiagram
+        Cells at the heights in question.
+
+    Returns
+    -------
+    (n, n) sparse float array
+
+    Examples
+    --------
+    >>> from omt_course.transport.domains import Box
+    >>> from omt_course.transport.laguerre import laguerre_diagram
+    >>> points = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    >>> hessian = energy_hessian(laguerre_diagram(Box([-1, -1], [1, 1]), points, np.zeros(4)))
+    >>> hessian.toarray().round(12)[0].tolist()
+    [2.0, 0.0, -1.0, -1.0]
+    """
+    i, j = diagram.pairs.T
+    gap = np.linalg.norm(diagram.points[j] - diagram.points[i], axis=1)
+    return graph_laplacian(diagram.pairs, diagram.facets / gap, len(diagram.points))
+
+
 class LaplacianSolver:
     """Solves `H x = b` for one Laplacian after another, all on about the same graph.
 

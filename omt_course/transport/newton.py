@@ -31,6 +31,9 @@ class NewtonStep:
         Share of the full Newton step taken, 1 when undamped (nan for the start).
     n_evaluations : int
         Diagrams computed so far.
+    share : float
+        Share of the true problem in the one that is being solved: 1, but for the easier problems
+        that a continuation solves on its way.
     """
 
     iteration: int
@@ -39,6 +42,7 @@ class NewtonStep:
     smallest: float
     damping: float
     n_evaluations: int
+    share: float = 1.0
 
 
 class NotConverged(RuntimeError):

@@ -11,11 +11,13 @@ import numpy as np
 
 from . import storage
 from .bracket import Bracket, bracket
+from .density import TriangulatedDensity
 from .domains import Box, Polygon
 from .laguerre import LaguerreDiagram
 from .newton import NewtonStep
 from .polyhedron import Polyhedron
 from .solid import SolidDiagram
+from .walk import DensityDiagram
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class SemidiscreteResult:
 
     Attributes
     ----------
-    domain : Box, Polygon or Polyhedron
+    domain : Box, Polygon, Polyhedron or TriangulatedDensity
     points : (n, d) float array
         Targets `y_i`.
     masses : (n,) float array
@@ -48,7 +50,7 @@ class SemidiscreteResult:
         Empty, or why it did not converge.
     """
 
-    domain: Box | Polygon | Polyhedron
+    domain: Box | Polygon | Polyhedron | TriangulatedDensity
     points: np.ndarray
     masses: np.ndarray
     heights: np.ndarray
@@ -60,7 +62,7 @@ class SemidiscreteResult:
     history: tuple[NewtonStep, ...]
     converged: bool
     message: str
-    diagram: LaguerreDiagram | SolidDiagram = field(repr=False)
+    diagram: LaguerreDiagram | SolidDiagram | DensityDiagram = field(repr=False)
 
     @property
     def centroids(self) -> np.ndarray:
@@ -68,7 +70,16 @@ class SemidiscreteResult:
         return self.diagram.centroids
 
     def cell_polygons(self) -> list[np.ndarray]:
-        """Return the corners of every planar cell counter-clockwise, (k_i, 2) float arrays."""
+        """Return the corners of every cell counter-clockwise, a list of (k_i, 2) float arrays.
+
+        Cells of a uniform planar domain only; `diagram.cell_pieces()` under a density,
+        `diagram.cell_vertices(i)` in space.
+        """
+        if not isinstance(self.diagram, LaguerreDiagram):
+            raise ValueError(
+                "cell_polygons: expected a uniform domain in the plane; use "
+                "diagram.cell_pieces() under a density, diagram.cell_vertices(i) in space"
+            )
         return self.diagram.cell_polygons()
 
     def potential(self, x: np.ndarray) -> np.ndarray:

@@ -9,25 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.spatial import KDTree
 
 from . import storage
-from .cells import CellCutter
+from .density import TriangulatedDensity
 from .domains import Box, Polygon
 from .inputs import check_masses, check_spanning_points
 from .laguerre import LaguerreDiagram
-from .laplacian import LaplacianSolver, graph_laplacian
-from .newton import EmptyFace, NewtonStep, NotConverged, damped_newton
+from .laplacian import energy_hessian
+from .newton import EmptyFace, NewtonStep, NotConverged
+from .path import newton_along_path
 from .polyhedron import Polyhedron
 from .result import SemidiscreteResult
-from .solid import SolidCutter, SolidDiagram
-from .start import starting_heights
 from .triangulation import along_a_curve
+
+__all__ = ["SemidiscreteResult", "energy_hessian", "load", "solve"]
 
 
 def solve(
-    domain: Box | Polygon | Polyhedron,
+    domain: Box | Polygon | Polyhedron | TriangulatedDensity,
     points: np.ndarray,
     masses: np.ndarray | None = None,
     *,
@@ -36,14 +36,15 @@ def solve(
     callback: Callable[[NewtonStep, np.ndarray, LaguerreDiagram], None] | None = None,
     strict: bool = True,
 ) -> SemidiscreteResult:
-    """Transport the uniform density on a convex domain onto weighted points, exactly.
+    """Transport a density on a domain onto weighted points, exactly.
 
     Finds heights with `w_i(h) = nu_i` by damped Newton steps over exact Laguerre cells.
 
     Parameters
     ----------
-    domain : Box, Polygon or Polyhedron
-        Convex domain in the plane or in space, density 1, so that its mass is its area or volume.
+    domain : Box, Polygon, Polyhedron or TriangulatedDensity
+        Convex domain in the plane or in space, density 1, so that its mass is its area or volume;
+        or a piecewise linear density in the plane.
     points : (n, d) float array
         More targets than dimensions, distinct, not all on a line (in a plane); they may lie
         outside the domain.
@@ -73,7 +74,8 @@ def solve(
     Notes
     -----
     Energy and its convexity: Gu, Luo, Sun, Yau (2016). Damping and its convergence: Kitagawa,
-    Merigot, Thibert (2019), algorithm 1.
+    Merigot, Thibert (2019), algorithm 1. Under a triangulated density the way leads through
+    mixtures with a constant one; `history` has all its steps.
 
     Examples
     --------
@@ -103,22 +105,6 @@ def solve(
     excess = 0.0 if abs(excess) <= 1e-14 else excess
     target = masses[order] / (1 + excess)
     centered = domain.moved(-middle)
-    cut = (CellCutter if domain.dimension == 2 else SolidCutter)(centered, near)
-    solver = LaplacianSolver(domain.dimension)
-
-    def evaluate(heights):
-        diagram = cut(heights)
-        return (np.zeros(len(near)) if diagram is None else diagram.masses), diagram
-
-    # Cells and masses add up to the same, `w log(w / nu)` does not: every cell takes its share of
-    # the difference, which leaves all quotients `w_i / nu_i` changed by the same factor.
-    def direction(diagram, error):
-        cut.accept()
-        error = error - diagram.masses * (error.sum() / diagram.masses.sum())
-        # As accurate as the step is good: its own error is of second order.
-        worst = float(np.abs(error / diagram.masses).max())
-        inner = max(min(0.1, 0.1 * worst**2), min(tol, 1e-6) / 4)
-        return solver.solve(energy_hessian(diagram), -error, diagram.masses, inner)
 
     def carried_back(heights, diagram):
         back = np.empty_like(heights)
@@ -131,14 +117,13 @@ def solve(
             callback(step, *carried_back(heights, diagram))
 
     try:
-        heights, diagram, history, failure = damped_newton(
-            evaluate,
-            direction,
-            starting_heights(centered, near, mean - middle).astype(np.longdouble),
+        heights, diagram, history, failure = newton_along_path(
+            centered,
+            near,
             target,
+            mean - middle,
             tol=max(tol - abs(excess), tol / 4),
             max_iter=max_iter,
-            logarithmic=True,
             callback=report,
         )
     except (EmptyFace, ArithmeticError) as why:
@@ -179,36 +164,11 @@ def load(path: str | Path) -> SemidiscreteResult:
     return storage.load(path, SemidiscreteResult)
 
 
-def energy_hessian(diagram: LaguerreDiagram | SolidDiagram) -> sp.csr_array:
-    """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
-
-    Parameters
-    ----------
-    diagram : LaguerreDiagram or SolidDiagram
-        Cells at the heights in question.
-
-    Returns
-    -------
-    (n, n) sparse float array
-
-    Examples
-    --------
-    >>> from omt_course.transport.domains import Box
-    >>> from omt_course.transport.laguerre import laguerre_diagram
-    >>> points = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    >>> hessian = energy_hessian(laguerre_diagram(Box([-1, -1], [1, 1]), points, np.zeros(4)))
-    >>> hessian.toarray().round(12)[0].tolist()
-    [2.0, 0.0, -1.0, -1.0]
-    """
-    i, j = diagram.pairs.T
-    gap = np.linalg.norm(diagram.points[j] - diagram.points[i], axis=1)
-    return graph_laplacian(diagram.pairs, diagram.facets / gap, len(diagram.points))
-
-
 def _check(domain, points, masses, rtol):
-    if not isinstance(domain, Box | Polygon | Polyhedron):
+    if not isinstance(domain, Box | Polygon | Polyhedron | TriangulatedDensity):
         raise ValueError(
-            f"domain: expected a Box, a Polygon or a Polyhedron, got {type(domain).__name__}"
+            f"domain: expected a Box, a Polygon, a Polyhedron or a TriangulatedDensity, "
+            f"got {type(domain).__name__}"
         )
     if domain.dimension not in (2, 3):
         raise ValueError(

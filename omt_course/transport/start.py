@@ -10,7 +10,9 @@ from .polyhedron import Polyhedron, boundary
 
 
 def starting_heights(
-    domain: Box | Polygon | Polyhedron, points: np.ndarray, place: np.ndarray | None = None
+    domain: Box | Polygon | Polyhedron,
+    points: np.ndarray,
+    place: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return heights at which no cell is empty.
 

@@ -10,13 +10,23 @@ import numpy as np
 
 from omt_course.files import write_atomically
 
+from .density import TriangulatedDensity
 from .domains import Box, Polygon
 from .laguerre import LaguerreDiagram
 from .newton import NewtonStep
 from .polyhedron import Polyhedron
 from .solid import SolidDiagram
+from .walk import DensityDiagram
 
-KINDS = {kind.__name__: kind for kind in (Box, Polygon, Polyhedron, LaguerreDiagram, SolidDiagram)}
+KINDS = {
+    kind.__name__: kind
+    for domain, diagram in (
+        ((Box, Polygon), LaguerreDiagram),
+        ((Polyhedron,), SolidDiagram),
+        ((TriangulatedDensity,), DensityDiagram),
+    )
+    for kind in (*domain, diagram)
+}
 
 
 def save(result, path: str | Path) -> None:

@@ -681,8 +681,8 @@ def test_masses_accepted_can_be_met():
 @pytest.mark.parametrize(
     "domain, why",
     [
-        (None, "a Box, a Polygon or a Polyhedron, got NoneType"),
-        ([[0, 0], [1, 0], [0, 1]], "a Box, a Polygon or a Polyhedron, got list"),
+        (None, "a Polyhedron or a TriangulatedDensity, got NoneType"),
+        ([[0, 0], [1, 0], [0, 1]], "a Polyhedron or a TriangulatedDensity, got list"),
         (Box([0], [1]), "in the plane or in space, got dimension 1"),
         (Box([0] * 4, [1] * 4), "montecarlo"),
     ],
