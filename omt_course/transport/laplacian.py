@@ -126,6 +126,8 @@ def _conjugate_gradients(matrix, b, preconditioner, scale, tol):
     x, r = np.zeros_like(b), b.copy()
     direction, old = 0.0, 1.0
     for _ in range(PATIENCE):
+        if (np.abs(r) / scale).max() <= tol:  # asked first: a zero right-hand side is done
+            return x
         z = preconditioner @ r
         new = r @ z
         direction = z + (new / old) * direction
@@ -134,9 +136,7 @@ def _conjugate_gradients(matrix, b, preconditioner, scale, tol):
         x += step * direction
         r -= step * image
         old = new
-        if (np.abs(r) / scale).max() <= tol:
-            return x
-    return None
+    return x if (np.abs(r) / scale).max() <= tol else None
 
 
 def _multigrid(matrix: sp.csr_array) -> LinearOperator:
