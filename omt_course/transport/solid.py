@@ -132,8 +132,7 @@ class SolidCutter:
             diagram = self._cut(heights, self.tetrahedra.corners, self.tetrahedra.across)
             if self._fills(diagram):
                 return diagram
-        corners = self._by_qhull(heights)
-        diagram = self._cut(heights, corners, np.full_like(corners, -1))
+        diagram = self.by_qhull(heights)
         if not self._fills(diagram):
             raise ArithmeticError(
                 f"the cells fill {diagram.masses.sum():.9g} of the domain's "
@@ -165,8 +164,12 @@ class SolidCutter:
             second_moments=second,
         )
 
-    def _by_qhull(self, heights):
-        """Neighbours from the lower hull in four dimensions; ghosts and all, without adjacency."""
+    def by_qhull(self, heights: np.ndarray) -> SolidDiagram:
+        """Return the diagram with neighbours from Qhull's lower hull in four dimensions.
+
+        Every cell is cut out of the domain by the half-spaces of its neighbours: slower, and
+        independent of the kept tetrahedra.
+        """
         y = self.tetrahedra.points
         n = len(y) - GHOSTS
         high, low = self.tetrahedra.split(heights)
@@ -175,4 +178,5 @@ class SolidCutter:
         lifted = np.vstack([lifted, [0, 0, 0, lifted[:, 3].max() + 1]])
         hull = ConvexHull(lifted)
         lower = hull.equations[:, 3] < -1e-13
-        return hull.simplices[lower].astype(np.int32)
+        corners = hull.simplices[lower].astype(np.int32)
+        return self._cut(heights, corners, np.full_like(corners, -1))
