@@ -52,7 +52,8 @@ def bracket(
     Returns
     -------
     Bracket
-        Widened by 1e-13 of its upper end for the rounding of the sums.
+        Widened by 1e-13 of its upper end for the rounding of the sums, and by what rounding of
+        the potential can do to the lower end.
 
     Notes
     -----
@@ -93,8 +94,12 @@ def bracket(
         detour = cost + float(moved @ (squares + through))
         triangle = (np.sqrt(cost) + np.sqrt(float(moved @ squares))) ** 2
         upper = min(upper, detour, triangle)
-    margin = ROUNDING * (upper + float(np.abs(psi) @ np.abs(defect)))
-    return Bracket(lower - margin, upper + margin)
+    # Rounding of the cells' masses, and of `psi`: far from the origin a small difference of large
+    # numbers, the heights among them.
+    size = (points**2).sum(axis=1) + 2 * np.abs(heights)
+    doubt = np.finfo(float).eps * float(np.abs(psi) @ w + 8 * size @ np.abs(defect))
+    margin = ROUNDING * upper
+    return Bracket(float(lower - margin - doubt), float(upper + margin))
 
 
 def _even_out(diagram, defect):
