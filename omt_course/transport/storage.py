@@ -55,7 +55,7 @@ def load(path: str | Path, kind: type):
         If the file is not one that `save` wrote.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         values = {}
         for field in fields(kind):
