@@ -5,7 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from omt_course.transport.newton import NewtonStep, NotConverged, damped_newton
+from omt_course.transport.domains import Box
+from omt_course.transport.laguerre import laguerre_diagram
+from omt_course.transport.newton import EmptyFace, NewtonStep, NotConverged, damped_newton
+from omt_course.transport.semidiscrete import energy_hessian, solve
 
 HESSIAN = np.array([[3.0, -1, 0], [-1, 4, -2], [0, -2, 5]])
 
@@ -262,3 +265,109 @@ def test_step_is_frozen_and_failure_carries_its_evidence():
     error = NotConverged("why", (step,), np.zeros(2))
     assert isinstance(error, RuntimeError)
     assert (str(error), error.history, error.heights.tolist()) == ("why", (step,), [0, 0])
+
+
+# Steps on logarithms
+
+
+def softmax(heights):
+    """Total one, and so a Hessian with constants in its kernel, like that of the cells."""
+    w = np.exp(heights - heights.max())
+    return w / w.sum(), w / w.sum()
+
+
+def log_norm(measures, target):
+    return np.sqrt((target * np.log(measures / target) ** 2).sum() / target.sum())
+
+
+def softmax_direction(w, error):
+    """Solve `(diag(w) - w w') step = -(w F - c w)`: up to a constant, `step = -(F - c)`."""
+    return -(error - w * error.sum()) / w
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("spread", [1.0, 10.0, 30.0])
+def test_logarithms_of_a_softmax_take_one_step(seed, spread):
+    """There `log w` is linear in the heights up to a constant: exact at once, however far."""
+    rng = np.random.default_rng(seed)
+    target = np.exp(spread * rng.uniform(-1, 1, 8))
+    target /= target.sum()
+    heights, measures, history, failure = damped_newton(
+        softmax, softmax_direction, np.zeros(8), target, tol=1e-9, max_iter=20, logarithmic=True
+    )
+    assert failure == ""
+    assert history[0].residual == pytest.approx(log_norm(np.full(8, 1 / 8), target), rel=1e-12)
+    assert history[-1].iteration == 1 and history[1].damping == 1
+    assert np.abs(measures / target - 1).max() <= 1e-9
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_derivative_of_the_merit_along_the_step(seed):
+    """`d(f^2)/dt = -2 f^2 + 2 c sum(nu F) / sum(nu) <= -2 f^2`, by differences on real cells."""
+    rng = np.random.default_rng(seed)
+    points, target = rng.random((30, 2)), rng.dirichlet(np.full(30, 2.0))
+    square = Box([0, 0], [1, 1])
+    heights = -(points**2).sum(axis=1) / 2
+    diagram = laguerre_diagram(square, points, heights)
+    w = diagram.masses
+    logs = np.log(w / target)
+    c = (w * logs).sum() / w.sum()
+    matrix = energy_hessian(diagram).toarray()
+    step = np.linalg.lstsq(matrix, -w * (logs - c), rcond=None)[0]
+
+    def merit(t):
+        return log_norm(laguerre_diagram(square, points, heights + t * step).masses, target) ** 2
+
+    f2 = merit(0.0)
+    t = 1e-6
+    slope = (merit(t) - merit(-t)) / (2 * t)
+    predicted = -2 * f2 + 2 * c * (target * logs).sum() / target.sum()
+    assert slope == pytest.approx(predicted, rel=1e-5)
+    assert c >= 0 and (target * logs).sum() <= 0
+    assert slope <= -2 * f2 * (1 - 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("clusters", [None, 3])
+def test_log_residual_decreases_by_the_rule_and_is_a_barrier(seed, clusters):
+    """Every accepted step: the old residual times at most `1 - damping / 2`; no cell vanishes."""
+    rng = np.random.default_rng(seed)
+    points = rng.random((60, 2))
+    if clusters:
+        points = rng.random((3, 2))[rng.integers(0, 3, 60)] + rng.normal(scale=0.01, size=(60, 2))
+    target = rng.dirichlet(np.full(60, 1.0)) + 1e-4
+    target /= target.sum()
+    seen = []
+    result = solve(
+        Box([0, 0], [1, 1]),
+        points,
+        target,
+        callback=lambda step, heights, diagram: seen.append((step, diagram.masses.copy())),
+    )
+    assert result.converged
+    for step, w in seen:
+        f = log_norm(w, target)
+        assert step.residual == pytest.approx(f, rel=1e-6, abs=1e-13)
+        assert (w >= target * np.exp(-f / np.sqrt(target)) * (1 - 1e-9)).all()
+    for (old, _), (new, _) in zip(seen[:-1], seen[1:], strict=True):
+        assert new.residual <= (1 - new.damping / 2) * old.residual
+        assert 0 < new.damping <= 1
+
+
+def test_logarithms_need_no_floor_but_a_positive_start():
+    """A face may fall to any small part of its start, and an empty one is still refused."""
+    target = np.array([1e-12, 0.5, 0.5 - 1e-12])
+    _, w, _, failure = damped_newton(
+        softmax, softmax_direction, np.zeros(3), target, tol=1e-6, max_iter=50, logarithmic=True
+    )
+    assert failure == "" and w == pytest.approx(target, rel=1e-6)
+    with pytest.raises(EmptyFace, match="1 empty faces of 3"):
+        damped_newton(
+            softmax,
+            softmax_direction,
+            np.array([-1e4, 0, 0]),
+            target,
+            tol=1e-6,
+            max_iter=5,
+            logarithmic=True,
+        )
