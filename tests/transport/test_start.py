@@ -48,18 +48,18 @@ def test_points_that_fill_the_domain_give_voronoi_cells():
     assert np.ptp(gap) < 1e-12
 
 
-def test_each_cell_holds_the_fitted_site():
-    """The promise of the docstring: the Voronoi cell of `a y + b` holds `a y + b`."""
+def test_each_cell_holds_its_site():
+    """`-h` is a convex quadratic function of `y`; its gradient at `y_i` lies in cell `i`."""
     domain = disk(0.3, 12)
     points = 50 * np.random.default_rng(1).normal(size=(40, 2))
     heights = starting_heights(domain, points)
-    a = 1 / 50
-    # heights = -|a y + b|^2 / (2 a) with b linear in y: recover a and b, then test.
-    design = np.column_stack([(points**2).sum(axis=1), points, np.ones(40)])
-    fit, *_ = np.linalg.lstsq(design, heights, rcond=None)
-    assert np.abs(design @ fit - heights).max() < 1e-9 * np.abs(heights).max()
-    a, b = -2 * fit[0], -fit[1:3]
-    sites = a * points + b
+    x, y = points.T
+    design = np.column_stack([x**2 / 2, x * y, y**2 / 2, x, y, np.ones(40)])
+    fit, *_ = np.linalg.lstsq(design, -heights, rcond=None)
+    a, b, c, d, e, _ = fit
+    assert np.abs(design @ fit + heights).max() < 1e-9 * np.abs(heights).max()
+    sites = points @ np.array([[a, b], [b, c]]) + [d, e]
+    assert a > 0 and a * c > b * b
     assert domain.contains(sites).all()
     assert ((sites @ points.T + heights).argmax(axis=1) == np.arange(40)).all()
 
