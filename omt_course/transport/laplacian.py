@@ -148,4 +148,9 @@ def _multigrid(matrix: sp.csr_array) -> LinearOperator:
         postsmoother=("gauss_seidel", {"sweep": "backward"}),
         improve_candidates=None,
     )
+    # Coarse matrices come with blocks of size one, on which a sweep takes several times as long.
+    for level in hierarchy.levels:
+        for name in ("A", "P", "R"):
+            if hasattr(level, name):
+                setattr(level, name, sp.csr_matrix(getattr(level, name)))
     return hierarchy.aspreconditioner()

@@ -26,6 +26,10 @@ from .triangulation import along_a_curve
 __all__ = ["SemidiscreteResult", "energy_hessian", "load", "solve"]
 
 
+# Relative mass error that rounding of the heights may cause in silence.
+LOST_AT_MOST = 1e-7
+
+
 def solve(
     domain: Box | Polygon | Polyhedron | TriangulatedDensity,
     points: np.ndarray,
@@ -133,7 +137,16 @@ def solve(
             f"{closest:.1e} in a cloud of width {np.ptp(near, axis=0).max():.1e}; merge the "
             f"closest ones and add their masses"
         ) from why
+    # What the map loses when heights, about their centre, are kept in double precision.
+    lost = (heights.astype(float) - heights).astype(float)
+    lost = float(np.abs(energy_hessian(diagram) @ lost / target).max())
     heights, diagram = carried_back(heights, diagram)
+    if not failure and lost > max(tol, LOST_AT_MOST):
+        failure = (
+            f"heights rounded to double precision leave a relative mass error of {lost:.1e}, "
+            f"tol = {tol:.1e}; some points are too close to each other: merge them and add their "
+            f"masses, or ask for a larger tol"
+        )
     if failure and strict:
         raise NotConverged(f"semidiscrete.solve: {failure}", history, heights)
     psi = (points**2).sum(axis=1) + 2 * heights

@@ -16,10 +16,13 @@ def starting_heights(
 ) -> np.ndarray:
     """Return heights at which no cell is empty.
 
-    If `a y + b` maps the points into the domain, then `h_i = -|a y_i + b|^2 / (2 a)` gives cell
-    `i` as the Voronoi cell of `a y_i + b`, since
-    `|x - a y - b|^2 = |x|^2 - 2 a (<x, y> + h) - 2 <x, b>`; and each of those holds its own site.
-    Points that fill the domain are taken as they are, others are shrunk or blown up to fit.
+    For a symmetric positive definite `B` the function `<c, y - m> + <y - m, B (y - m)> / 2` is
+    convex with gradient `c + B (y - m)`; let `-h_i` be its value at `y_i`. Then the plane of `i` is
+    on top at `x_i = c + B (y_i - m)`, so cell `i` is not empty if that lies in the domain. Points
+    that fill the domain are taken as they are (`B = I`: Voronoi cells). Others get the `B` that
+    carries a normal law with the spread of the points to one with the spread of the domain, cut
+    down to fit: cells do not change when `x` is mapped by a matrix and `y` by its inverse
+    transposed, so thin domains and thin clouds cost nothing.
 
     Parameters
     ----------
@@ -33,12 +36,22 @@ def starting_heights(
     (n,) float array
     """
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    scale = _scale_to_fit(domain, points - middle)
+    around = points - middle
     sites = points if place is None else points + place
-    if scale <= 1 and domain.contains(sites).all():
+    if _scale_to_fit(domain, around) <= 1 and domain.contains(sites).all():
         return -(sites**2).sum(axis=1) / 2
-    inside = domain.center + scale * (points - middle)
-    return -(inside**2).sum(axis=1) / (2 * scale)
+    moved = around @ _between_spreads(points, domain.vertices)
+    scale = _scale_to_fit(domain, moved)
+    return -(around @ domain.center) - scale * (around * moved).sum(axis=1) / 2
+
+
+def _between_spreads(source, target):
+    """Return the matrix of the optimal map between normal laws with the covariances of both."""
+    values, vectors = np.linalg.eigh(np.cov(source.T))
+    values = np.maximum(values, 1e-20 * values[-1])  # nearly flat clouds, at rounding's mercy
+    root, inverse = ((vectors * values**p) @ vectors.T for p in (0.5, -0.5))
+    values, vectors = np.linalg.eigh(root @ np.cov(target.T) @ root)
+    return inverse @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ inverse
 
 
 def _scale_to_fit(domain: Box | Polygon | Polyhedron, shape: np.ndarray) -> float:

@@ -87,29 +87,47 @@ def _volume(y, a, b, c, d):
 
 
 @njit(cache=True)
+def _sees(y, corners, t, k, p):
+    """Return the volume of tetrahedron `t` with its corner `k` replaced by the point `p`."""
+    a, b, c, d = corners[t, 0], corners[t, 1], corners[t, 2], corners[t, 3]
+    if k == 0:
+        a = p
+    elif k == 1:
+        b = p
+    elif k == 2:
+        c = p
+    else:
+        d = p
+    return _volume(y, a, b, c, d)
+
+
+@njit(cache=True)
 def _above(y, high, low, corners, t, p, slack):
     """Tell if the hyperplane of the lifted corners of `t` passes above the lifted point `p`.
 
     By more than the share `slack` of the terms of the determinant.
     """
-    m = np.empty((4, 4))
-    for k in range(4):
-        v = corners[t, k]
-        for d in range(3):
-            m[k, d] = y[v, d] - y[p, d]
-        m[k, 3] = (high[p] - high[v]) + (low[p] - low[v])
-    xy01 = m[0, 0] * m[1, 1] - m[1, 0] * m[0, 1]
-    xy02 = m[0, 0] * m[2, 1] - m[2, 0] * m[0, 1]
-    xy03 = m[0, 0] * m[3, 1] - m[3, 0] * m[0, 1]
-    xy12 = m[1, 0] * m[2, 1] - m[2, 0] * m[1, 1]
-    xy13 = m[1, 0] * m[3, 1] - m[3, 0] * m[1, 1]
-    xy23 = m[2, 0] * m[3, 1] - m[3, 0] * m[2, 1]
-    zw01 = m[0, 2] * m[1, 3] - m[1, 2] * m[0, 3]
-    zw02 = m[0, 2] * m[2, 3] - m[2, 2] * m[0, 3]
-    zw03 = m[0, 2] * m[3, 3] - m[3, 2] * m[0, 3]
-    zw12 = m[1, 2] * m[2, 3] - m[2, 2] * m[1, 3]
-    zw13 = m[1, 2] * m[3, 3] - m[3, 2] * m[1, 3]
-    zw23 = m[2, 2] * m[3, 3] - m[3, 2] * m[2, 3]
+    a, b, c, d = corners[t, 0], corners[t, 1], corners[t, 2], corners[t, 3]
+    xa, ya, za = y[a, 0] - y[p, 0], y[a, 1] - y[p, 1], y[a, 2] - y[p, 2]
+    wa = (high[p] - high[a]) + (low[p] - low[a])
+    xb, yb, zb = y[b, 0] - y[p, 0], y[b, 1] - y[p, 1], y[b, 2] - y[p, 2]
+    wb = (high[p] - high[b]) + (low[p] - low[b])
+    xc, yc, zc = y[c, 0] - y[p, 0], y[c, 1] - y[p, 1], y[c, 2] - y[p, 2]
+    wc = (high[p] - high[c]) + (low[p] - low[c])
+    xd, yd, zd = y[d, 0] - y[p, 0], y[d, 1] - y[p, 1], y[d, 2] - y[p, 2]
+    wd = (high[p] - high[d]) + (low[p] - low[d])
+    xy01 = xa * yb - xb * ya
+    xy02 = xa * yc - xc * ya
+    xy03 = xa * yd - xd * ya
+    xy12 = xb * yc - xc * yb
+    xy13 = xb * yd - xd * yb
+    xy23 = xc * yd - xd * yc
+    zw01 = za * wb - zb * wa
+    zw02 = za * wc - zc * wa
+    zw03 = za * wd - zd * wa
+    zw12 = zb * wc - zc * wb
+    zw13 = zb * wd - zd * wb
+    zw23 = zc * wd - zd * wc
     volume = xy01 * zw23 - xy02 * zw13 + xy03 * zw12 + xy12 * zw03 - xy13 * zw02 + xy23 * zw01
     if slack == 0.0 or volume >= 0:
         return volume < 0
@@ -138,9 +156,7 @@ def _locate(y, corners, across, t, p):
         moved = False
         for i in range(4):
             k = (i + step) % 4
-            v = corners[t].copy()
-            v[k] = p
-            if _volume(y, v[0], v[1], v[2], v[3]) < 0:
+            if _sees(y, corners, t, k, p) < 0:
                 if across[t, k] < 0:
                     return -1
                 t = across[t, k]
@@ -165,9 +181,10 @@ def _insert_all(y, high, low, order):
     free = np.empty(size, dtype=np.int32)
     n_free, used = 0, 1
     hole = np.empty(size, dtype=np.int32)
-    key = np.full(_TABLE, -1, dtype=np.int64)
+    key = np.empty(_TABLE, dtype=np.int64)
+    stamp = np.full(_TABLE, -1, dtype=np.int64)
     slot = np.empty(_TABLE, dtype=np.int64)
-    rim = np.empty((4096, 2), dtype=np.int64)
+    rim = np.empty((_TABLE // 4, 2), dtype=np.int64)
     t = 0
     for number in range(n):
         p = order[number]
@@ -204,9 +221,7 @@ def _insert_all(y, high, low, order):
                     o = across[s, k]
                     if o >= 0 and mark[o] == number:
                         continue
-                    v = corners[s].copy()
-                    v[k] = p
-                    if _volume(y, v[0], v[1], v[2], v[3]) <= 0:
+                    if _sees(y, corners, s, k, p) <= 0:
                         if s == t:
                             return STUCK, corners[:0], across[:0]
                         mark[s] = -1
@@ -253,32 +268,15 @@ def _insert_all(y, high, low, order):
                         lo, hi = (v, hi) if lo < 0 else (min(lo, v), max(lo, v))
                 edge = np.int64(lo) * len(y) + hi
                 place = (edge * 2654435761) & (_TABLE - 1)
-                while key[place] >= 0 and key[place] != edge:
+                while stamp[place] == number and key[place] != edge:
                     place = (place + 1) & (_TABLE - 1)
-                if key[place] < 0:
-                    key[place] = edge
+                if stamp[place] != number:
+                    stamp[place], key[place] = number, edge
                     slot[place] = 4 * np.int64(new) + d
                 else:
                     other = slot[place]
                     across[new, d] = other // 4
                     across[other // 4, other % 4] = new
-        if 3 * n_rim > _TABLE // 4:
-            key[:] = -1
-        else:
-            for r in range(n_rim):
-                new, k = rim[r]
-                for d in range(4):
-                    if d == k:
-                        continue
-                    lo, hi = -1, -1
-                    for m in range(4):
-                        if m != k and m != d:
-                            v = corners[new, m]
-                            lo, hi = (v, hi) if lo < 0 else (min(lo, v), max(lo, v))
-                    place = ((np.int64(lo) * len(y) + hi) * 2654435761) & (_TABLE - 1)
-                    while key[place] >= 0:
-                        key[place] = -1
-                        place = (place + 1) & (_TABLE - 1)
         for at in range(n_hole):
             if mark[hole[at]] == number:
                 free[n_free] = hole[at]
@@ -298,6 +296,13 @@ def _insert_all(y, high, low, order):
             for d in range(4):
                 kept[place[s], d] = corners[s, d]
                 beyond[place[s], d] = place[across[s, d]] if across[s, d] >= 0 else -1
+    # A later point may have swallowed an earlier one, with all tetrahedra about it.
+    alive = np.zeros(len(y), dtype=np.bool_)
+    for s in range(count):
+        for d in range(4):
+            alive[kept[s, d]] = True
+    if not alive.all():
+        return HIDDEN, corners[:0], across[:0]
     if not _regular(y, high, low, kept, beyond):
         return STUCK, corners[:0], across[:0]
     return DONE, kept, beyond
