@@ -97,15 +97,25 @@ def worker(solver: str, name: str, d: int, n: int, seed: int, out: str) -> None:
 
         jax.config.update("jax_enable_x64", True)
     solve = {"ours": solve_ours, "sdot": solve_sdot}[solver]
-    solve(*problem("uniform", d, 50, 100))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     solve(*problem("uniform", d, n, 100))
     points, masses = problem(name, d, n, seed)
+    memory = resident(reset_peak=True)
     start = time.process_time()
     heights, diagrams, inner = solve(points, masses)
     seconds = time.process_time() - start
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
+    memory = resident() - memory
     np.savez(out, heights=heights, seconds=seconds, diagrams=diagrams, memory=memory, inner=inner)
+
+
+def resident(reset_peak: bool = False) -> float:
+    """Return the peak of the resident memory in megabytes, or restart the peak from here."""
+    if reset_peak and Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+    if Path("/proc/self/status").exists():
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def run(python: str, *arguments) -> dict:
@@ -205,7 +215,7 @@ def show(values: dict) -> None:
         f"\nUniform density on the unit square (d = 2) or cube (d = 3), error {TOLERANCE:g}: ours "
         f"relative to each mass, sdot's to the mean mass.\nCPU seconds of the solve on one core, "
         f"medians over seeds {list(SEEDS)}, runs taken in turn, each after a warm-up of the same "
-        f"size.\nMemory: growth of the process's peak over what it had after a tiny problem.\n"
+        f"size.\nMemory: peak of the resident set during the solve, above what it was before it.\n"
         f"Errors: largest relative mass error of all seeds, cells cut by Qhull's neighbours.\n"
         f"Second ratio: to the wall time that sdot's compiled part reports, without its Python.\n"
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load at start "
