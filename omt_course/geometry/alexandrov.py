@@ -123,7 +123,7 @@ def solve(
 
     Notes
     -----
-    Alexandrov (2005), chapter 7; with the variational proof of Gu, Luo, Sun, Yau (2016).
+    Alexandrov (2005); the variational proof is that of Gu, Luo, Sun, Yau (2016).
 
     Examples
     --------
