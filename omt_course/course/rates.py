@@ -26,7 +26,7 @@ class Exponent:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ± {self.standard_error:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f} +- {self.standard_error:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def exponent(

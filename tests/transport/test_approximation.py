@@ -1,5 +1,8 @@
 """Quantised targets and errors of semi-discrete maps, against closed forms and brute force."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from generators import area, clip, laguerre_cells
@@ -19,6 +22,7 @@ from omt_course.transport.pairs import pairs
 from omt_course.transport.quadrature import cell_quadrature
 from omt_course.transport.radial import Radial, annulus
 
+ROOT = Path(__file__).resolve().parents[2]
 SQUARE = Box([-1, -1], [1, 1])
 IDENTITY = Affine(np.eye(2), [0, 0])
 
@@ -220,3 +224,23 @@ def test_the_exact_distances_of_the_pairs():
     assert every["product"].w2_squared == pytest.approx(every["product"].exact.w2_squared())
     for name in ("radial", "power", "annulus"):  # a polygon of 256 sides is not the disk
         assert every[name].w2_squared == pytest.approx(every[name].exact.w2_squared(), rel=1e-3)
+
+
+# The record
+
+
+@pytest.mark.parametrize("name", ["affine", "annulus", "torn"])
+def test_the_record_of_exponents_can_be_made_again(name):
+    """First seeds and sizes of `monge-ampere-rates.json`, and an exponent from its errors."""
+    record = json.loads((ROOT / "data/records/monge-ampere-rates.json").read_text())["values"]
+    pair, errors = pairs()[name], record["errors"][name]
+    for seed, column in ((0, 0), (1, 2), (2, 4)):
+        n = record["n"][column]
+        q = quantise(pair.exact, pair.domain, net(pair.domain, n, np.random.default_rng([seed, n])))
+        result = semidiscrete.solve(pair.domain, q.points, q.masses, tol=record["tolerance"])
+        assert map_error(pair.exact, result) == pytest.approx(errors["map"][seed][column], rel=1e-3)
+        found = potential_error(pair.exact, result)
+        assert found == pytest.approx(errors["potential"][seed][column], rel=1e-3)
+    x, y = np.log(errors["h"]), np.log(errors["map"])
+    slope = np.polyfit(np.tile(x, len(y)), y.ravel(), 1)[0]
+    assert slope == pytest.approx(record["exponents"][name]["map"]["value"], abs=1e-3)
