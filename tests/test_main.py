@@ -166,9 +166,22 @@ def test_domains(capsys, points):
             assert stored["cell_masses"].sum() == pytest.approx(area, rel=1e-3)
 
 
+def test_points_in_space_and_the_bracket(capsys, folder):
+    points = np.random.default_rng(0).random((30, 3))
+    np.savetxt("space.csv", points, delimiter=",")
+    box = ["--box", *"000211"]
+    code, out, error = run(capsys, "solve", "space.csv", "--out", "a.npz", *box)
+    assert code == 0, error
+    with np.load("a.npz") as stored:
+        assert stored["cell_masses"] == pytest.approx(np.full(30, 2 / 30), rel=1e-9)
+        assert stored["lower"] <= stored["w2_squared"] <= stored["upper"]
+    assert "between" in out
+
+
 @pytest.mark.parametrize(
     "content, arguments, message",
     [
+        ("0,0\n1,0\n0,1", ["--box", "0", "0", "1"], "--box: expected 4 or 6 numbers; got 3"),
         (None, [], "points.csv: No such file or directory"),
         ("", [], "points.csv: expected at least one line of numbers; got none"),
         ("x,y\n", [], "expected at least one line of numbers"),

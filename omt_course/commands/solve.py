@@ -15,23 +15,26 @@ def add(commands):
         _solve,
         "transport the uniform density on a convex domain onto the points of a CSV file",
     )
-    solve.add_argument("points", type=Path, metavar="POINTS.csv", help="columns x and y")
+    solve.add_argument(
+        "points", type=Path, metavar="POINTS.csv", help="columns x and y; x, y and z in space"
+    )
     solve.add_argument(
         "--out",
         type=output(".npz"),
         required=True,
         metavar="FILE.npz",
-        help="points, masses, heights, cell_masses, centroids, w2_squared, dual_value, "
-        "max_relative_error, n_iter, converged",
+        help="points, masses, heights, cell_masses, centroids, w2_squared, lower, upper, "
+        "dual_value, max_relative_error, n_iter, converged",
     )
     domain = solve.add_mutually_exclusive_group()
     domain.add_argument(
         "--box",
         type=float,
-        nargs=4,
+        nargs="+",
         default=(0.0, 0.0, 1.0, 1.0),
-        metavar=("X0", "Y0", "X1", "Y1"),
-        help="opposite corners (default: the unit square)",
+        metavar="X",
+        help="opposite corners, X0 Y0 X1 Y1 or, in space, X0 Y0 Z0 X1 Y1 Z1 "
+        "(default: the unit square)",
     )
     domain.add_argument("--disk", type=float, metavar="RADIUS", help="centred at the origin")
     domain.add_argument(
@@ -57,7 +60,10 @@ def _solve(options):
     from omt_course.transport.domains import Box, Polygon, disk
     from omt_course.transport.semidiscrete import solve
 
-    points, masses = _read_points(options.points, options.mass_column)
+    if len(options.box) not in (4, 6):
+        raise CommandError(f"--box: expected 4 or 6 numbers; got {len(options.box)}")
+    d = 2 if options.polygon or options.disk is not None else len(options.box) // 2
+    points, masses = _read_points(options.points, options.mass_column, d)
     if options.masses:
         masses = _read_columns(options.masses, 1)[1][:, 0]
     if options.polygon:
@@ -65,7 +71,7 @@ def _solve(options):
     elif options.disk is not None:
         domain = disk(options.disk)
     else:
-        domain = Box(options.box[:2], options.box[2:])
+        domain = Box(options.box[:d], options.box[d:])
 
     def report(step, heights, diagram):
         print(
@@ -79,22 +85,24 @@ def _solve(options):
     names = "points masses heights cell_masses centroids w2_squared dual_value".split()
     names += ["max_relative_error", "n_iter", "converged"]
     arrays = {name: getattr(result, name) for name in names}
+    arrays |= {"lower": result.bracket.lower, "upper": result.bracket.upper}
     write_atomically(options.out, lambda stream: np.savez_compressed(stream, **arrays))
     print(f"W2^2 = {result.w2_squared:.12g}")
+    print(f"between {result.bracket.lower:.15g} and {result.bracket.upper:.15g}")
     print(f"max relative error = {result.max_relative_error:.3g} after {result.n_iter} steps")
     print(f"written: {options.out}")
 
 
-def _read_points(path, mass_column):
-    """Return (n, 2) points, and the masses of the column named, or None."""
+def _read_points(path, mass_column, d):
+    """Return (n, d) points, and the masses of the column named, or None."""
     if mass_column is None:
-        return _read_columns(path, 2)[1], None
-    header, table = _read_columns(path, 3)
-    names = [*header, *(str(k + 1) for k in range(3))]
+        return _read_columns(path, d)[1], None
+    header, table = _read_columns(path, d + 1)
+    names = [*header, *(str(k + 1) for k in range(d + 1))]
     if mass_column not in names:
         raise CommandError(f"--mass-column: expected one of {', '.join(names)}; got {mass_column}")
-    column = names.index(mass_column) % 3
-    return table[:, [k for k in range(3) if k != column]], table[:, column]
+    column = names.index(mass_column) % (d + 1)
+    return table[:, [k for k in range(d + 1) if k != column]], table[:, column]
 
 
 def _read_columns(path, n_columns):
