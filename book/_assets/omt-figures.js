@@ -53,16 +53,29 @@
     });
   }
 
-  async function draw(box) {
-    const view = box.querySelector(".omt-3d-view");
-    const figure = JSON.parse(box.querySelector(".omt-3d-data").textContent);
-    const plotly = await load();
+  // What turns one view of a box turns the others too.
+  function link(views, plotly) {
+    let busy = false;
+    for (const view of views) {
+      const follow = async (change) => {
+        const camera = change["scene.camera"] ?? (change["scene.camera.eye"] && { eye: change["scene.camera.eye"] });
+        if (busy || !camera) return;
+        busy = true;
+        const set = Object.fromEntries(Object.entries(camera).map(([key, value]) => [`scene.camera.${key}`, value]));
+        await Promise.all(views.filter((other) => other !== view).map((other) => plotly.relayout(other, set)));
+        busy = false;
+      };
+      view.on("plotly_relayouting", follow);
+      view.on("plotly_relayout", follow);
+    }
+  }
+
+  async function show(view, figure, plotly) {
     const layout = Object.assign({ margin: { l: 0, r: 0, t: 0, b: 0 } }, figure.layout);
     if (layout.title) layout.margin = Object.assign({}, layout.margin, { t: 40 });
     delete layout.width;
+    delete layout.height; // the style sheet's, which knows how wide the page is
     layout.autosize = true;
-    view.hidden = false;
-    box.classList.add("is-live");
     await plotly.newPlot(view, figure.data, layout, {
       responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false,
     });
@@ -74,6 +87,16 @@
     new MutationObserver(() => plotly.relayout(view, colours())).observe(document.documentElement, {
       attributes: true, attributeFilter: ["data-theme"],
     });
+  }
+
+  async function draw(box) {
+    const views = [...box.querySelectorAll(".omt-3d-view")];
+    const content = JSON.parse(box.querySelector(".omt-3d-data").textContent);
+    const plotly = await load();
+    for (const part of box.querySelectorAll(".omt-3d-view, .omt-3d-title")) part.hidden = false;
+    box.classList.add("is-live");
+    for (const [k, figure] of [content].flat().entries()) await show(views[k], figure, plotly);
+    if (views.length > 1) link(views, plotly);
     box.dataset.drawn = "yes";
   }
 
@@ -109,7 +132,7 @@
         draw(entry.target).catch((error) => {
           console.error("a figure could not be drawn; its still picture stays", error);
           entry.target.classList.remove("is-live");
-          entry.target.querySelector(".omt-3d-view").hidden = true;
+          for (const part of entry.target.querySelectorAll(".omt-3d-view, .omt-3d-title")) part.hidden = true;
         });
       }
     }, { rootMargin: "300px" });

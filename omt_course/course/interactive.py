@@ -9,8 +9,9 @@ import base64
 import html
 import io
 import json
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 import matplotlib.pyplot as plt
@@ -23,26 +24,30 @@ from omt_course.course import in_book
 _SURFACES, _LINES = ("mesh3d", "surface"), ("scatter3d",)
 
 
-def show_3d(figure, *, alt: str, still: Figure | None = None):
+def show_3d(figure, *, alt: str, still: Figure | None = None, titles: Sequence[str] = ()):
     """Show a plotly figure in three dimensions, with a still for print and slow devices.
 
     Parameters
     ----------
-    figure : plotly.graph_objects.Figure
-        It is not changed. In the book its background follows the page, light or dark.
+    figure : plotly.graph_objects.Figure, or a list of them
+        Not changed. In the book the background follows the page, light or dark, the height is at
+        most a little more than the width, and the figures of a list are turned together.
     alt : str
         A sentence that says what is seen.
     still : matplotlib.figure.Figure, optional
         By default the meshes, surfaces, lines and points are drawn from the same camera.
+    titles : sequence of str, optional
+        One for each figure of a list; HTML.
 
     Returns
     -------
-    IPython.display.HTML in the book, else `figure`; make it the last expression of its cell
+    IPython.display.HTML in the book, else `figure`, those of a list side by side in one; make it
+    the last expression of its cell
 
     Raises
     ------
     ValueError
-        If `alt` says too little, or `figure` is no plotly figure.
+        If `alt` says too little, `figure` is no plotly figure, or titles are too few or too many.
 
     Examples
     --------
@@ -52,24 +57,57 @@ def show_3d(figure, *, alt: str, still: Figure | None = None):
     True
     """
     _check_alt(alt)
-    if not hasattr(figure, "to_plotly_json"):
-        raise ValueError(f"figure: expected a plotly figure, got {type(figure).__name__}")
+    figures = list(figure) if isinstance(figure, list | tuple) else [figure]
+    for one in figures:
+        if not hasattr(one, "to_plotly_json"):
+            raise ValueError(f"figure: expected a plotly figure, got {type(one).__name__}")
+    together = figures[0] is not figure
+    if len(titles) != (len(figures) if together else 0):
+        what = len(figures) if together else "a single figure"
+        raise ValueError(f"titles: expected one for each of a list, got {len(titles)} for {what}")
     if not in_book():
-        return figure
+        return _side_by_side(figures, titles) if together else figure
     from IPython.display import HTML
 
     picture = still if still is not None else still_of(figure)
-    content = json.loads(figure.to_json())
-    content["layout"].pop("template", None)  # 7 kB of defaults; the site has its own
-    data = json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
-    height = int(content["layout"].get("height") or 460)
+    contents, heights = [], []
+    for one in figures:
+        content = json.loads(one.to_json())
+        content["layout"].pop("template", None)  # 7 kB of defaults; the site has its own
+        heights.append(int(content["layout"].pop("height", None) or 460))  # the style sheet's
+        contents.append(content)
+    data = json.dumps(contents if together else contents[0], separators=(",", ":"))
+    data = data.replace("</", "<\\/")
     text = html.escape(alt, quote=True)
+    view = f'<div class="omt-3d-view" role="img" aria-label="{text}" hidden></div>'
+    if together:
+        view = '<div class="omt-3d-view" aria-label="%s" hidden></div>'
+        title = '<div class="omt-3d-title" hidden>%s</div>'
+        pairs = [(re.sub("<.*?>", "", name), name) for name in titles]
+        parts = [f'<div class="omt-3d-part">{view}{title}</div>' % pair for pair in pairs]
+        view = f'<div class="omt-3d-row" role="group" aria-label="{text}">{"".join(parts)}</div>'
     return HTML(
-        f'<div class="omt-3d" style="--omt-height: {height}px">'
-        f'<div class="omt-3d-view" role="img" aria-label="{text}" hidden></div>'
+        f'<div class="omt-3d" style="--omt-height: {max(heights)}px">{view}'
         f'<img class="omt-3d-still" alt="{text}" src="{_encode(picture)}">'
         f'<script type="application/json" class="omt-3d-data">{data}</script></div>'
     )
+
+
+def _side_by_side(figures, titles):
+    """One figure with a scene for each, in a row."""
+    import plotly.graph_objects as go
+
+    whole, n = go.Figure(), len(figures)
+    for k, (one, title) in enumerate(zip(figures, titles, strict=True)):
+        name = f"scene{k + 1}" if k else "scene"
+        for trace in one.data:
+            whole.add_trace(trace)
+            whole.data[-1].scene = name
+        scene = one.layout.scene.to_plotly_json() | {"domain": {"x": [k / n, (k + 1) / n]}}
+        whole.update_layout({name: scene})
+        whole.add_annotation(text=title, x=(k + 0.5) / n, y=1, showarrow=False)
+    whole.update_annotations(xref="paper", yref="paper", yanchor="bottom")
+    return whole.update_layout(margin=dict.fromkeys("lrb", 0) | {"t": 30})
 
 
 def animate(
@@ -158,7 +196,7 @@ def still_of(figure) -> Figure:
 
     Parameters
     ----------
-    figure : plotly.graph_objects.Figure
+    figure : plotly.graph_objects.Figure, or a list of them, drawn in a row
         Traces of type mesh3d, surface and scatter3d are drawn, from the figure's own camera.
 
     Returns
@@ -177,12 +215,19 @@ def still_of(figure) -> Figure:
     >>> len(still_of(go.Figure(triangle)).axes)
     1
     """
+    figures = figure if isinstance(figure, list | tuple) else [figure]
+    picture = plt.figure(figsize=(6.0, 5.0) if len(figures) == 1 else (9.0, 3.6))
+    plt.close(picture)  # the notebook is not to show it by itself
+    for k, one in enumerate(figures):
+        _still(picture.add_subplot(1, len(figures), k + 1, projection="3d"), one)
+    return picture
+
+
+def _still(ax, figure) -> None:
+    """Draw one figure on axes, from its own camera."""
     traces = [t for t in figure.data if t.type in _SURFACES + _LINES and t.visible is not False]
     if not traces:
         raise ValueError("figure: expected a mesh3d, surface or scatter3d trace, found none")
-    picture = plt.figure(figsize=(6.0, 5.0))
-    plt.close(picture)  # the notebook is not to show it by itself
-    ax = picture.add_subplot(projection="3d")
     for trace in traces:
         {"mesh3d": _mesh, "surface": _surface, "scatter3d": _scatter}[trace.type](ax, trace)
     eye = figure.layout.scene.camera.eye
@@ -195,7 +240,6 @@ def still_of(figure) -> Figure:
         ax.set_aspect("equal")
     for name, axis in zip("xyz", axes, strict=True):
         getattr(ax, f"set_{name}label")(axis.title.text or "")
-    return picture
 
 
 def _mesh(ax, trace) -> None:

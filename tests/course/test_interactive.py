@@ -206,3 +206,65 @@ def test_glued_text_is_shown_as_it_is(book, monkeypatch, text):
     monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append(data))
     glue("page-value", text)
     assert format_plain_text(shown[0][f"{GLUE_PREFIX}text/plain"], "") == text
+
+
+# Several figures that turn together
+
+
+@pytest.fixture
+def several(tetrahedron):
+    other = go.Figure(tetrahedron)
+    other.update_layout(height=300, scene_camera_eye={"x": 1.0, "y": 1.0, "z": 1.0})
+    line = go.Figure(go.Scatter3d(x=[0, 1], y=[0, 1], z=[0, 1], mode="lines"))
+    return [tetrahedron, other, line]
+
+
+TITLES = ["one", "<b>two</b>", "three"]
+
+
+def test_several_figures_are_one_box_with_a_view_for_each(several, book):
+    page = interactive.show_3d(several, alt=ALT, titles=TITLES).data
+    assert page.count('class="omt-3d"') == 1
+    assert page.count('class="omt-3d-view"') == page.count('class="omt-3d-title"') == 3
+    data = re.search(r'class="omt-3d-data">(.*?)</script>', page, flags=re.DOTALL).group(1)
+    contents = json.loads(data)
+    assert [c["data"][0]["type"] for c in contents] == ["mesh3d", "mesh3d", "scatter3d"]
+    assert all(f">{title}</div>" in page for title in TITLES)
+    assert 'aria-label="two"' in page
+    assert "--omt-height: 460px" in page
+    still = picture(re.search(r'<img[^>]+src="([^"]+)"', page).group(1))
+    thirds = np.array_split(still, 3, axis=1)
+    assert all(third.min() < 200 for third in thirds)  # something is drawn in each
+
+
+def test_heights_belong_to_the_style_sheet(several, book):
+    page = interactive.show_3d(several[1:2], alt=ALT, titles=["two"]).data
+    assert "--omt-height: 300px" in page
+    assert '"height":' not in page
+
+
+def test_outside_the_book_several_figures_share_one_row(several, monkeypatch):
+    monkeypatch.delenv("OMT_COURSE_BOOK", raising=False)
+    row = interactive.show_3d(several, alt=ALT, titles=TITLES)
+    assert len(row.data) == 3
+    assert [trace.scene for trace in row.data] == ["scene", "scene2", "scene3"]
+    ends = [row.layout[name].domain.x for name in ("scene", "scene2", "scene3")]
+    assert ends[0][1] == pytest.approx(ends[1][0]) and ends[2][1] == 1
+    assert row.layout.scene2.camera.eye.x == 1.0
+    assert [a.text for a in row.layout.annotations] == TITLES
+
+
+@pytest.mark.parametrize("titles", [(), ("one",), ("a", "b", "c", "d")])
+def test_titles_that_do_not_fit_are_refused(several, titles):
+    with pytest.raises(ValueError, match=rf"^titles: .*got {len(titles)} for 3"):
+        interactive.show_3d(several, alt=ALT, titles=titles)
+
+
+def test_a_single_figure_has_no_title(tetrahedron):
+    with pytest.raises(ValueError, match="^titles: .*got 1 for a single figure"):
+        interactive.show_3d(tetrahedron, alt=ALT, titles=["one"])
+
+
+def test_a_list_of_something_else_is_refused(tetrahedron):
+    with pytest.raises(ValueError, match="^figure: expected a plotly figure, got str"):
+        interactive.show_3d([tetrahedron, "x"], alt=ALT, titles=["a", "b"])
