@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from omt_course.geometry.alexandrov import _Body, solve
 from omt_course.transport import semidiscrete
@@ -145,3 +147,44 @@ def test_options_that_cannot_be_used():
         solve(SQUARE, GOOD, tol=0)
     with pytest.raises(ValueError, match="max_iter: expected zero or more"):
         solve(SQUARE, GOOD, max_iter=-1)
+
+
+@st.composite
+def hostile(draw):
+    """Slopes: clustered, stretched, on a grid, tiny, huge, far off; areas over many magnitudes."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(3, 30))
+    slopes = rng.normal(size=(n, 2))
+    if draw(st.booleans()):
+        middles = rng.normal(size=(3, 2))
+        slopes = middles[rng.integers(3, size=n)] + 10 ** draw(st.floats(-9, 0)) * slopes
+    if draw(st.booleans()):
+        slopes = slopes * [1, 10 ** draw(st.floats(-12, 4))]
+    if draw(st.booleans()):
+        slopes = np.unique(np.round(slopes, draw(st.integers(0, 1))), axis=0)
+    slopes = slopes * 10 ** draw(st.floats(-6, 6))
+    slopes = slopes + 10 ** draw(st.floats(-6, 6)) * rng.normal(size=2)
+    thin = [Box([50, -3], [51, -2.99]), Polygon([[0, 0], [1, 0], [0, 1e-3]])]
+    domain = draw(st.sampled_from([*DOMAINS.values(), *thin]))
+    areas = np.exp(draw(st.sampled_from([0.0, 1.0, 5.0])) * rng.normal(size=len(slopes)))
+    return domain, downward(slopes), areas * domain.volume / areas.sum()
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(hostile(), st.sampled_from([1e-4, 1e-8]))
+def test_hostile_instances_end_verified_or_refused(problem, tol):
+    domain, normals, areas = problem
+    try:
+        result = solve(domain, normals, areas, tol=tol, max_iter=300)
+    except NotConverged as reason:
+        assert "relative area error" in str(reason)
+        return
+    except ValueError as reason:
+        assert str(reason).startswith(("normals: ", "projected_areas: "))
+        return
+    size = np.ptp(domain.vertices, axis=0).max()
+    for facet, area in zip(result.facets, areas, strict=True):
+        v = result.vertices[facet, :2] - result.vertices[facet[0], :2]
+        found = -(v[1:-1, 0] * v[2:, 1] - v[1:-1, 1] * v[2:, 0]).sum() / 2  # seen from below
+        rounding = 1e-11 * size * np.ptp(v, axis=0).max()
+        assert abs(found - area) <= 2 * tol * area + rounding

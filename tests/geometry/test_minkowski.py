@@ -299,7 +299,7 @@ def check_hostile(normals, areas, tol):
     return "solved"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(hostile())
 def test_hostile_instances_end_verified_or_refused(problem):
     check_hostile(*problem)
