@@ -41,8 +41,11 @@ def starting_heights(
     if _scale_to_fit(domain, around) <= 1 and domain.contains(sites).all():
         return -(sites**2).sum(axis=1) / 2
     moved = around @ _between_spreads(points, domain.vertices)
-    scale = _scale_to_fit(domain, moved)
-    return -(around @ domain.center) - scale * (around * moved).sum(axis=1) / 2
+    origins = (moved.min(axis=0) + moved.max(axis=0)) / 2, moved.mean(axis=0)
+    origin = max(origins, key=lambda origin: _scale_to_fit(domain, moved - origin))
+    scale = _scale_to_fit(domain, moved - origin)
+    site = domain.center - scale * origin  # where the plane of a point at `middle` is on top
+    return -(around @ site) - scale * (around * moved).sum(axis=1) / 2
 
 
 def _between_spreads(source, target):
@@ -55,7 +58,13 @@ def _between_spreads(source, target):
 
 
 def _scale_to_fit(domain: Box | Polygon | Polyhedron, shape: np.ndarray) -> float:
-    """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside."""
+    """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside.
+
+    0 if the origin is not inside the shape, so that on some side all of it lies beyond.
+    """
     normals, offsets = halfplanes(domain) if domain.dimension == 2 else boundary(domain)[:2]
     room = offsets - normals @ domain.center
-    return 0.95 * float((room / (shape @ normals.T).max(axis=0)).min())
+    reach = (shape @ normals.T).max(axis=0)
+    if (reach <= 0).any():
+        return 0.0
+    return 0.95 * float((room / reach).min())
