@@ -169,15 +169,25 @@ def interior_point(normals: np.ndarray, support: np.ndarray) -> np.ndarray:
     >>> interior_point(np.vstack([np.eye(3), -np.eye(3)]), np.array([3, 1, 1, -1, 1, 1.0]))
     array([2., 0., 0.])
     """
-    found = linprog(
-        [0.0, 0.0, 0.0, -1.0],
-        A_ub=np.column_stack([normals, np.ones(len(normals))]),
-        b_ub=support,
-        bounds=[(None, None)] * 3 + [(0, None)],
-        method="highs",
-    )
-    if found.status in (3, 4):
-        raise Unbounded("normals: expected no closed half-space that holds them all")
-    if found.status != 0 or found.x[3] <= ROUNDING * np.abs(support).max():
+    center, left = np.zeros(3), support
+    constraints = np.column_stack([normals, np.ones(len(normals))])
+    for _ in range(3):  # linprog is right to 1e-7 of the numbers it sees, so look again from there
+        scale = np.abs(left).max() or 1.0
+        found = linprog(
+            [0.0, 0.0, 0.0, -1.0],
+            A_ub=constraints,
+            b_ub=left / scale,
+            bounds=[(None, None)] * 3 + [(0, None)],
+            method="highs",
+        )
+        if found.status in (3, 4):
+            raise Unbounded("normals: expected no closed half-space that holds them all")
+        if found.status != 0:
+            break
+        center = center + scale * found.x[:3]
+        left = support - normals @ center
+        if left.min() > max(1e-3 * np.abs(left).max(), ROUNDING * np.abs(support).max()):
+            return center + 0.0
+    if not left.min() > ROUNDING * np.abs(support).max():
         raise Unbounded("support: expected half-spaces with common interior points, found none")
-    return found.x[:3] + 0.0
+    return center + 0.0

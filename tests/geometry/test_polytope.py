@@ -194,3 +194,20 @@ def test_cut_wants_the_origin_inside():
     with pytest.raises(Unbounded, match="support: expected positive"):
         cut(CUBE, np.array([1, 1, 1, 0.0, 1, 1]))
     assert cut_anywhere(CUBE, np.array([1, 1, 1, 0.0, 1, 1])).areas[0] == pytest.approx(4)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("far", [0.5, 1e3, 1e7])
+def test_small_and_far_away(size, far):
+    shift = size * far * np.array([1.0, -2.0, 0.5])
+    body = intersect(OCTAHEDRON, size + OCTAHEDRON @ shift)
+    # Support numbers as large as `far` are rounded to 2e-16 of it.
+    np.testing.assert_allclose(body.areas, size**2 * 3**1.5 / 2, rtol=1e-12 + 1e-14 * far)
+    np.testing.assert_allclose(body.centroid, shift, atol=size * (1e-12 + 1e-14 * far))
+
+
+def test_needles_and_plates():
+    for sides in ([1e-6, 1, 1], [1e-6, 1e-6, 1], [1, 1e4, 1e-4]):
+        half = np.array(sides) / 2
+        body = intersect(CUBE, np.concatenate([half + 3, half - 3]))
+        np.testing.assert_allclose(body.volume, np.prod(sides), rtol=1e-8)
