@@ -16,7 +16,7 @@ MULTIGRID_FROM = {2: 20_000, 3: 2_000}
 PATIENCE = 40
 
 
-def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csr_array:
+def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csc_array:
     """Return the Laplacian of a weighted graph on `n` vertices, an (n, n) sparse array.
 
     Parameters
@@ -34,7 +34,7 @@ def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csr_ar
     i, j = pairs.astype(np.int32).T
     degree = np.bincount(i, weights, n) + np.bincount(j, weights, n)
     every = np.arange(n, dtype=np.int32)
-    return sp.csr_array(
+    return sp.csc_array(
         (
             np.concatenate([degree, -weights, -weights]),
             (np.concatenate([every, i, j]), np.concatenate([every, j, i])),
@@ -43,7 +43,7 @@ def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csr_ar
     )
 
 
-def energy_hessian(diagram) -> sp.csr_array:
+def energy_hessian(diagram) -> sp.csc_array:
     """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
 
     Parameters
@@ -87,7 +87,7 @@ class LaplacianSolver:
         self.preconditioner: LinearOperator | None = None
 
     def solve(
-        self, matrix: sp.csr_array, b: np.ndarray, scale: np.ndarray, tol: float
+        self, matrix: sp.csc_array, b: np.ndarray, scale: np.ndarray, tol: float
     ) -> np.ndarray:
         """Return `x` with `x[-1] = 0` and `max_i |H x - b|_i / scale_i <= tol`.
 
@@ -106,14 +106,15 @@ class LaplacianSolver:
         """
         matrix, b, scale = matrix[:-1, :-1], b[:-1], scale[:-1]
         if len(b) >= self.multigrid_from:
+            rows = matrix.T  # the same, being symmetric, and by rows
             for fresh in (False, True):
                 if self.preconditioner is None or fresh:
-                    self.preconditioner = _multigrid(matrix)
-                x = _conjugate_gradients(matrix, b, self.preconditioner, scale, tol)
+                    self.preconditioner = _multigrid(rows)
+                x = _conjugate_gradients(rows, b, self.preconditioner, scale, tol)
                 if x is not None:
                     return np.append(x, 0.0)
         factors = splu(
-            matrix.tocsc(),
+            matrix,
             permc_spec="MMD_AT_PLUS_A",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
