@@ -42,7 +42,8 @@
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!step) return;
     event.preventDefault();
-    const eye = view._fullLayout.scene.camera.eye;
+    const scene = view._fullLayout.scene;
+    const { eye } = scene._scene?.getCamera() ?? scene.camera; // also where a hand has turned it
     const r = Math.hypot(eye.x, eye.y, eye.z);
     const angle = Math.atan2(eye.y, eye.x) + step[0] * 0.12;
     const height = Math.asin(eye.z / r) + step[1] * 0.12;
