@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .diagram import Diagram
 from .laplacian import LaplacianSolver, graph_laplacian
 from .triangulation import along_a_curve
 
@@ -36,14 +37,12 @@ class Bracket:
         return (self.upper - self.lower) / self.upper
 
 
-def bracket(
-    diagram, heights: np.ndarray, masses: np.ndarray
-) -> Bracket:  # any kind of diagram: cells have masses and moments
+def bracket(diagram: Diagram, heights: np.ndarray, masses: np.ndarray) -> Bracket:
     """Bracket `W2^2` between the density of the diagram and the points with their masses.
 
     Parameters
     ----------
-    diagram : LaguerreDiagram or another diagram
+    diagram : Diagram
         Cells at `heights`, none empty.
     heights : (n,) float array
     masses : (n,) float array

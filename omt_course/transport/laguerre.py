@@ -8,61 +8,39 @@ line `<x, y_i - y_j> = h_j - h_i`; all segments are clipped against the domain a
 boundary piece as base and its target point as apex. Taught in *Alexandrov and Brenier*.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 
 from .clipping import clip_lines, cut_sides
+from .diagram import Diagram
 from .domains import Box, Polygon, halfplanes
 from .envelope import difference, dual_lines
 
 
 @dataclass(frozen=True, eq=False)
-class LaguerreDiagram:
-    """The cells of `u_h` in a domain, as boundary pieces and the integrals made from them.
+class LaguerreDiagram(Diagram):
+    """The cells of `u_h` in a planar domain, as boundary pieces and the integrals made from them.
 
     Attributes
     ----------
-    domain : Box or Polygon
-        The planar domain.
-    points : (n, 2) float array
-        Slopes `y_i`.
-    heights : (n,) float array
-        Heights `h_i`.
-    pairs : (m, 2) int array
-        Neighbouring cells `i, j`.
     lengths : (m,) float array
-        Length of the common edge of each pair.
+        Length of the common edge of each of `pairs`.
     owner : (p,) int array
         Cell of each boundary piece.
     start, end : (p, 2) float array
         Its end points; the pieces of a cell run counter-clockwise.
-    masses : (n,) float array
-        Areas `w_i(h)`; 0 for empty cells.
-    first_moments : (n, 2) float array
-        `int_{W_i} (x - y_i) dx`.
-    second_moments : (n,) float array
-        `int_{W_i} |x - y_i|^2 dx`.
     """
 
-    domain: Box | Polygon
-    points: np.ndarray
-    heights: np.ndarray
-    pairs: np.ndarray
     lengths: np.ndarray
     owner: np.ndarray
     start: np.ndarray
     end: np.ndarray
-    masses: np.ndarray
-    first_moments: np.ndarray
-    second_moments: np.ndarray
 
-    @cached_property
-    def centroids(self) -> np.ndarray:
-        """Centres of mass of the cells, (n, 2) float array; nan for empty cells."""
-        masses = np.where(self.masses > 0, self.masses, np.nan)
-        return self.points + self.first_moments / masses[:, None]
+    @property
+    def facets(self) -> np.ndarray:
+        """Measures of the common boundaries of `pairs`, here `lengths`: (m,) float array."""
+        return self.lengths
 
     def cell_polygons(self) -> list[np.ndarray]:
         """Return the corners of every cell counter-clockwise, a list of (k_i, 2) float arrays."""
@@ -70,51 +48,6 @@ class LaguerreDiagram:
         order = np.lexsort((np.arctan2(middle[:, 1], middle[:, 0]), self.owner))
         ends = np.searchsorted(self.owner[order], np.arange(len(self.points) + 1))
         return [self.start[order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True)]
-
-    @property
-    def facets(self) -> np.ndarray:
-        """Measures of the common boundaries of `pairs`, here `lengths`: (m,) float array."""
-        return self.lengths
-
-    def renumbered(self, order: np.ndarray) -> "LaguerreDiagram":
-        """Return the same cells, cell `k` being called `order[k]`."""
-        back = np.argsort(order)
-        return replace(
-            self,
-            points=self.points[back],
-            heights=self.heights[back],
-            pairs=order[self.pairs],
-            owner=order[self.owner],
-            masses=self.masses[back],
-            first_moments=self.first_moments[back],
-            second_moments=self.second_moments[back],
-        )
-
-    def moved(
-        self,
-        domain: Box | Polygon,
-        points: np.ndarray,
-        heights: np.ndarray,
-        shift: np.ndarray,
-        points_shift: np.ndarray,
-    ) -> "LaguerreDiagram":
-        """Return the cells translated by `shift` and the points by `points_shift`, (2,) each.
-
-        What they become, `domain` and `points`, and the heights that go with them, the caller
-        knows without rounding.
-        """
-        apart = shift - points_shift
-        masses, first = self.masses, self.first_moments
-        return replace(
-            self,
-            domain=domain,
-            points=points,
-            heights=heights,
-            start=self.start + shift,
-            end=self.end + shift,
-            first_moments=first + masses[:, None] * apart,
-            second_moments=self.second_moments + 2 * first @ apart + masses * (apart @ apart),
-        )
 
 
 def laguerre_diagram(

@@ -10,6 +10,8 @@ import pyamg
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, splu
 
+from .diagram import Diagram
+
 # From this number of cells on multigrid is faster, measured; in space factors fill up sooner.
 MULTIGRID_FROM = {2: 20_000, 3: 2_000}
 # Conjugate gradients that take longer than this ask for a new hierarchy.
@@ -43,12 +45,12 @@ def graph_laplacian(pairs: np.ndarray, weights: np.ndarray, n: int) -> sp.csc_ar
     )
 
 
-def energy_hessian(diagram) -> sp.csc_array:
+def energy_hessian(diagram: Diagram) -> sp.csc_array:
     """Return the Hessian of `E`: `dw_i/dh_j = -facet_ij / |y_i - y_j|`, rows sum to zero.
 
     Parameters
     ----------
-    diagram : LaguerreDiagram, SolidDiagram or DensityDiagram
+    diagram : Diagram
         Cells at the heights in question.
 
     Returns

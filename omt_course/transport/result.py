@@ -12,12 +12,11 @@ import numpy as np
 from . import storage
 from .bracket import Bracket, bracket
 from .density import TriangulatedDensity
+from .diagram import Diagram
 from .domains import Box, Polygon
 from .laguerre import LaguerreDiagram
 from .newton import NewtonStep
 from .polyhedron import Polyhedron
-from .solid import SolidDiagram
-from .walk import DensityDiagram
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class SemidiscreteResult:
     history: tuple[NewtonStep, ...]
     converged: bool
     message: str
-    diagram: LaguerreDiagram | SolidDiagram | DensityDiagram = field(repr=False)
+    diagram: Diagram = field(repr=False)
 
     @property
     def centroids(self) -> np.ndarray:

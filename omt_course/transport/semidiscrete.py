@@ -13,9 +13,9 @@ from scipy.spatial import KDTree
 
 from . import storage
 from .density import TriangulatedDensity
+from .diagram import Diagram
 from .domains import Box, Polygon
 from .inputs import check_masses, check_spanning_points
-from .laguerre import LaguerreDiagram
 from .laplacian import energy_hessian
 from .newton import EmptyFace, NewtonStep, NotConverged
 from .path import newton_along_path
@@ -37,7 +37,7 @@ def solve(
     *,
     tol: float = 1e-10,
     max_iter: int = 200,
-    callback: Callable[[NewtonStep, np.ndarray, LaguerreDiagram], None] | None = None,
+    callback: Callable[[NewtonStep, np.ndarray, Diagram], None] | None = None,
     strict: bool = True,
 ) -> SemidiscreteResult:
     """Transport a density on a domain onto weighted points, exactly.

@@ -5,12 +5,13 @@ each edge, are a facet. A cell that reaches the boundary is the domain cut by th
 each neighbour. Compiled with numba. Taught in *Alexandrov and Brenier*.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
 from .clipping3d import cut_cells
+from .diagram import Diagram
 from .domains import Box
 from .polyhedron import Polyhedron, boundary
 from .tetrahedra import GHOSTS, Tetrahedra
@@ -18,46 +19,21 @@ from .triangulation import DONE, HIDDEN
 
 
 @dataclass(frozen=True, eq=False)
-class SolidDiagram:
-    """The cells of `u_h(x) = max_i <x, y_i> + h_i` in a convex solid.
+class SolidDiagram(Diagram):
+    """The cells of `u_h` in a convex solid.
 
     Attributes
     ----------
-    domain : Box or Polyhedron
-    points : (n, 3) float array
-        Slopes `y_i`.
-    heights : (n,) float array
-    pairs : (m, 2) int array
-        Neighbouring cells.
     areas : (m,) float array
-        Areas of their common facets.
-    masses : (n,) float array
-        Volumes `w_i(h)`; 0 for empty cells.
-    first_moments : (n, 3) float array
-        `int_{W_i} (x - y_i) dx`.
-    second_moments : (n,) float array
-        `int_{W_i} |x - y_i|^2 dx`.
+        Area of the common facet of each of `pairs`.
     """
 
-    domain: Box | Polyhedron
-    points: np.ndarray
-    heights: np.ndarray
-    pairs: np.ndarray
     areas: np.ndarray
-    masses: np.ndarray
-    first_moments: np.ndarray
-    second_moments: np.ndarray
 
     @property
     def facets(self) -> np.ndarray:
         """Measures of the common boundaries of `pairs`, here `areas`: (m,) float array."""
         return self.areas
-
-    @property
-    def centroids(self) -> np.ndarray:
-        """Centres of mass of the cells, (n, 3) float array; nan for empty cells."""
-        masses = np.where(self.masses > 0, self.masses, np.nan)
-        return self.points + self.first_moments / masses[:, None]
 
     def cell_vertices(self, i: int) -> np.ndarray:
         """Return the corners of cell `i`, (k, 3) array in no order; their hull is the cell."""
@@ -74,32 +50,6 @@ class SolidDiagram:
             ]
         )
         return HalfspaceIntersection(rows, self.centroids[i]).intersections
-
-    def renumbered(self, order: np.ndarray) -> "SolidDiagram":
-        """Return the same cells, cell `k` being called `order[k]`."""
-        back = np.argsort(order)
-        return replace(
-            self,
-            points=self.points[back],
-            heights=self.heights[back],
-            pairs=order[self.pairs],
-            masses=self.masses[back],
-            first_moments=self.first_moments[back],
-            second_moments=self.second_moments[back],
-        )
-
-    def moved(self, domain, points, heights, shift, points_shift) -> "SolidDiagram":
-        """Return the cells translated by `shift` and the points by `points_shift`, (3,) each."""
-        apart = shift - points_shift
-        masses, first = self.masses, self.first_moments
-        return replace(
-            self,
-            domain=domain,
-            points=points,
-            heights=heights,
-            first_moments=first + masses[:, None] * apart,
-            second_moments=self.second_moments + 2 * first @ apart + masses * (apart @ apart),
-        )
 
 
 class SolidCutter:

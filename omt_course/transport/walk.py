@@ -5,12 +5,13 @@ neighbouring cell through the triangle (Merigot 2011), and integrated exactly: t
 cubic. Compiled with numba. Taught in *Alexandrov and Brenier*.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
 from .density import TriangulatedDensity
+from .diagram import Diagram
 from .envelope import dual_lines
 from .triangulation import DONE, HIDDEN, Triangulation, triangulate
 
@@ -19,80 +20,33 @@ CORNER, MIDDLE, CENTRE = 1 / 20, 2 / 15, 9 / 20
 
 
 @dataclass(frozen=True, eq=False)
-class DensityDiagram:
-    """The cells of `u_h(x) = max_i <x, y_i> + h_i` under a triangulated density.
+class DensityDiagram(Diagram):
+    """The cells of `u_h` under a triangulated density.
 
     Attributes
     ----------
-    domain : TriangulatedDensity
-    points : (n, 2) float array
-    heights : (n,) float array
-    pairs : (m, 2) int array
-        Neighbouring cells.
-    facets : (m,) float array
-        Integral of the density along their common boundary.
-    masses : (n,) float array
-        `w_i = int_{W_i} rho`; 0 for empty cells.
-    first_moments : (n, 2) float array
-        `int_{W_i} (x - y_i) rho dx`.
-    second_moments : (n,) float array
-        `int_{W_i} |x - y_i|^2 rho dx`.
+    weights : (m,) float array
+        Integral of the density along the common boundary of each of `pairs`.
     owner, ends : (p,) int arrays
         Cell of each convex piece; where its corners end in `corners`.
     corners : (c, 2) float array
         Corners of the pieces, counter-clockwise, one piece after another.
     """
 
-    domain: TriangulatedDensity
-    points: np.ndarray
-    heights: np.ndarray
-    pairs: np.ndarray
-    facets: np.ndarray
-    masses: np.ndarray
-    first_moments: np.ndarray
-    second_moments: np.ndarray
+    weights: np.ndarray
     owner: np.ndarray
     ends: np.ndarray
     corners: np.ndarray
 
     @property
-    def centroids(self) -> np.ndarray:
-        """Centres of mass of the cells, (n, 2) float array; nan for empty cells."""
-        masses = np.where(self.masses > 0, self.masses, np.nan)
-        return self.points + self.first_moments / masses[:, None]
+    def facets(self) -> np.ndarray:
+        """Integrals over the common boundaries of `pairs`, here `weights`: (m,) float array."""
+        return self.weights
 
     def cell_pieces(self) -> list[tuple[int, np.ndarray]]:
         """Return every cell's convex pieces, one a triangle: a list of (cell, (k, 2) corners)."""
         pieces = np.split(self.corners, self.ends[:-1])
         return list(zip(self.owner.tolist(), pieces, strict=True))
-
-    def renumbered(self, order: np.ndarray) -> "DensityDiagram":
-        """Return the same cells, cell `k` being called `order[k]`."""
-        back = np.argsort(order)
-        return replace(
-            self,
-            points=self.points[back],
-            heights=self.heights[back],
-            pairs=order[self.pairs],
-            owner=order[self.owner],
-            masses=self.masses[back],
-            first_moments=self.first_moments[back],
-            second_moments=self.second_moments[back],
-        )
-
-    def moved(self, domain, points, heights, shift, points_shift) -> "DensityDiagram":
-        """Return the cells translated by `shift` and the points by `points_shift`, (2,) each."""
-        apart = shift - points_shift
-        masses, first = self.masses, self.first_moments
-        return replace(
-            self,
-            domain=domain,
-            points=points,
-            heights=heights,
-            corners=self.corners + shift,
-            first_moments=first + masses[:, None] * apart,
-            second_moments=self.second_moments + 2 * first @ apart + masses * (apart @ apart),
-        )
 
 
 class DensityCutter:
@@ -154,7 +108,7 @@ class DensityCutter:
             points=self.points,
             heights=heights,
             pairs=edges[met],
-            facets=total[met],
+            weights=total[met],
             masses=masses,
             first_moments=first,
             second_moments=second,
