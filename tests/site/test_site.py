@@ -187,6 +187,31 @@ def test_turning_figures_are_drawn_and_turn(tab):
     assert view.evaluate(eye) != before
 
 
+def test_figures_in_a_row_turn_together(tab):
+    """What a key or a drag does to one view, all views of its box show."""
+    camera = "v => Object.values(v._fullLayout.scene._scene.getCamera().eye)"
+    rows = tab.locator(".omt-3d-row")
+    for k in range(rows.count()):
+        views = rows.nth(k).locator(".omt-3d-view").all()
+        views[0].scroll_into_view_if_needed()
+        before = views[0].evaluate(camera)
+        views[1].focus()
+        views[1].press("ArrowLeft")
+        tab.wait_for_timeout(400)
+        after = [view.evaluate(camera) for view in views]
+        assert after[0] != before
+        box = views[-1].bounding_box()
+        tab.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+        tab.mouse.up()
+        tab.wait_for_timeout(600)
+        dragged = [view.evaluate(camera) for view in views]
+        assert dragged[-1] != after[-1]
+        for eyes in (after, dragged):
+            assert all(eye == pytest.approx(eyes[0], abs=1e-6) for eye in eyes)
+
+
 def test_stills_stand_in_when_scripts_are_off(browser, address, page):
     if not html(page).select(".omt-3d"):
         return
