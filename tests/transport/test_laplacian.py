@@ -5,7 +5,9 @@ import pytest
 from scipy.spatial import Delaunay
 
 from omt_course.transport import laplacian
+from omt_course.transport.domains import Box
 from omt_course.transport.laplacian import LaplacianSolver, graph_laplacian
+from omt_course.transport.semidiscrete import solve
 
 
 def mesh(n, seed=0, spread=0.0):
@@ -110,3 +112,23 @@ def test_units_do_not_matter(unit, monkeypatch):
         graph_laplacian(pairs, weights, n), unit * b, np.full(n, unit), 1e-9
     )
     assert np.allclose(two, unit * one, rtol=1e-6, atol=1e-6 * unit * np.abs(one).max())
+
+
+@pytest.mark.parametrize("kind", ["uniform", "clusters", "outside"])
+def test_solver_finds_the_same_heights_by_multigrid_and_by_factors(kind, monkeypatch):
+    rng = np.random.default_rng(11)
+    points = rng.random((800, 2))
+    if kind == "clusters":
+        points = rng.random((3, 2))[rng.integers(0, 3, 800)] + 0.02 * rng.normal(size=(800, 2))
+    elif kind == "outside":
+        points = 3 + 2 * points
+    masses = rng.dirichlet(np.full(800, 2.0)) + 1e-5
+    masses /= masses.sum()
+    square = Box([0, 0], [1, 1])
+    by_factors = solve(square, points, masses)
+    monkeypatch.setattr(laplacian, "MULTIGRID_FROM", {2: 100, 3: 100})
+    by_multigrid = solve(square, points, masses)
+    size = np.ptp(by_factors.heights)
+    assert np.abs(by_multigrid.heights - by_factors.heights).max() <= 1e-9 * size
+    assert by_multigrid.w2_squared == pytest.approx(by_factors.w2_squared, rel=1e-9)
+    assert by_multigrid.bracket.relative_width <= 1e-7
