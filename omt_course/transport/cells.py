@@ -220,7 +220,7 @@ def _integrate(
     return masses, first, second
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _add(masses, first, second, i, y, area, a, b, apex):
     """Add a triangle; the mean of `|x|^2` on it is `(|a+b+c|^2 + |a|^2 + |b|^2 + |c|^2) / 12`."""
     masses[i] += area

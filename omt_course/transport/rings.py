@@ -137,7 +137,7 @@ def _sense(corners, t, i, j, y):
     return 1.0 if volume > 0 else -1.0
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _wedge(a, b, c, ux, uy, uz):
     """Return `<u, (b - a) x (c - a)> / 2`."""
     bx, by, bz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -145,7 +145,7 @@ def _wedge(a, b, c, ux, uy, uz):
     return (ux * (by * cz - bz * cy) + uy * (bz * cx - bx * cz) + uz * (bx * cy - by * cx)) / 2
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def add_tetrahedron(masses, first, second, i, y, volume, a, b, c, e):
     """Add a tetrahedron; the mean of `|x|^2` is `(|sum|^2 + sum of squares) / 20`."""
     masses[i] += volume

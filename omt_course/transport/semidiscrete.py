@@ -79,7 +79,8 @@ def solve(
     -----
     Energy and its convexity: Gu, Luo, Sun, Yau (2016). Damping and its convergence: Kitagawa,
     Merigot, Thibert (2019), algorithm 1. Under a triangulated density the way leads through
-    mixtures with a constant one; `history` has all its steps.
+    mixtures with a constant one; `history` has all its steps. The first call after installation
+    compiles its loops, some ten seconds in the plane and twice that in space.
 
     Examples
     --------

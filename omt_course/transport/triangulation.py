@@ -124,12 +124,12 @@ def along_a_curve(points: np.ndarray) -> np.ndarray:
     return np.argsort(key, kind="stable")
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _next(e):
     return e - 2 if e % 3 == 2 else e + 1
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _previous(e):
     return e + 2 if e % 3 == 0 else e - 1
 
