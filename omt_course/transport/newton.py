@@ -171,8 +171,15 @@ def damped_newton(
                 return heights, state, tuple(history), why
 
 
-def _residual(measures, target, logarithmic):
+def log_residual(measures: np.ndarray, target: np.ndarray) -> float:
+    """Return the root of `sum_i nu_i log(w_i / nu_i)^2 / sum_i nu_i`; infinite for empty faces."""
+    if not measures.min() > 0:
+        return np.inf
     relative = (measures - target) / target
+    return float(np.sqrt((target * np.log1p(relative) ** 2).sum() / target.sum()))
+
+
+def _residual(measures, target, logarithmic):
     if logarithmic:
-        return float(np.sqrt((target * np.log1p(relative) ** 2).sum() / target.sum()))
-    return float(np.linalg.norm(relative))
+        return log_residual(measures, target)
+    return float(np.linalg.norm((measures - target) / target))

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial import QhullError
 
 from .cells import CellCutter
+from .clusters import clustered_start
 from .density import TriangulatedDensity
 from .domains import Box, Polygon
 from .laplacian import LaplacianSolver, energy_hessian
-from .newton import EmptyFace, NewtonStep, damped_newton
+from .newton import EmptyFace, NewtonStep, damped_newton, log_residual
 from .polyhedron import Polyhedron
 from .solid import SolidCutter
 from .start import starting_heights
@@ -22,6 +24,9 @@ from .walk import DensityCutter
 
 # Mixtures are solved to this relative error only, and give up on the density beyond this share.
 ROUGHLY = 0.1
+# Residual of the logarithms at the start from which it pays to look for clusters: uniform points
+# have about 0.6.
+WORTH_A_SPLIT = 1.0
 LAST_MIXTURE = 1 - 4.0**-12
 
 
@@ -106,7 +111,7 @@ def newton_along_path(
         return heights, diagram, failure
 
     if not isinstance(domain, TriangulatedDensity):
-        heights = starting_heights(domain, points, place).astype(np.longdouble)
+        heights = _best_start(domain, points, target, place)
         heights, diagram, failure = newton(domain, heights, 1.0, tol)
         return heights, diagram, tuple(history), failure
 
@@ -122,6 +127,40 @@ def newton_along_path(
             share = 1 - (1 - share) / 4
             if share > LAST_MIXTURE:
                 raise
+
+
+def _best_start(domain, points, target, place):
+    """Return starting heights; for points in clusters those of the clusters, if they are better."""
+    plain = starting_heights(domain, points, place).astype(np.longdouble)
+    if log_residual(_masses(domain, points, plain), target) < WORTH_A_SPLIT:
+        return plain
+
+    def roughly(domain, points, target):
+        heights, diagram, _, _ = newton_along_path(
+            domain,
+            points,
+            target,
+            np.zeros(points.shape[1]),
+            tol=ROUGHLY,
+            max_iter=100,
+            callback=lambda step, heights, diagram: None,
+        )
+        return (heights - heights.mean()).astype(float), diagram
+
+    try:
+        split = clustered_start(domain, points, target, roughly)
+    except (EmptyFace, ArithmeticError, QhullError):
+        return plain
+    if split is None:
+        return plain
+    split = split.astype(np.longdouble)
+    found = [log_residual(_masses(domain, points, h), target) for h in (plain, split)]
+    return split if found[1] < found[0] else plain
+
+
+def _masses(domain, points, heights):
+    diagram = _cutter(domain, points)(heights)
+    return np.zeros(len(points)) if diagram is None else diagram.masses
 
 
 def _start_under_constant(density, points, place):

@@ -60,11 +60,13 @@ def _between_spreads(source, target):
 def _scale_to_fit(domain: Box | Polygon | Polyhedron, shape: np.ndarray) -> float:
     """Return the largest factor, less 5 %, by which `center + factor * shape` stays inside.
 
-    0 if the origin is not inside the shape, so that on some side all of it lies beyond.
+    0 if the origin is not inside the shape, so that on some side all of it lies beyond. Sides
+    along which the shape has no extent do not count.
     """
     normals, offsets = halfplanes(domain) if domain.dimension == 2 else boundary(domain)[:2]
     room = offsets - normals @ domain.center
     reach = (shape @ normals.T).max(axis=0)
-    if (reach <= 0).any():
+    least = 1e-9 * reach.max()
+    if (reach < -least).any():
         return 0.0
-    return 0.95 * float((room / reach).min())
+    return 0.95 * float((room[reach > least] / reach[reach > least]).min())

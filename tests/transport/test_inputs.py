@@ -6,7 +6,7 @@ What `semidiscrete.solve` refuses is tested there; here is the rest.
 import numpy as np
 import pytest
 
-from omt_course.transport.inputs import check_masses, check_spanning_points, check_points
+from omt_course.transport.inputs import check_masses, check_points, check_spanning_points
 
 
 def test_good_points_are_copied_as_floats_and_locked():
