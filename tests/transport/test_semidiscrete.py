@@ -543,15 +543,15 @@ def test_lists_integers_and_single_precision_are_taken():
 def test_history_is_the_run():
     rng = np.random.default_rng(0)
     points = rng.random((3, 2))[rng.integers(0, 3, 100)] + 0.01 * rng.normal(size=(100, 2))
-    result = solve(SQUARE, points)
+    masses = 10 ** (4 * rng.random(100))
+    result = solve(SQUARE, points, masses / masses.sum())
     history = result.history
     assert [step.iteration for step in history] == list(range(result.n_iter + 1))
     assert history[-1].max_relative_error == result.max_relative_error <= 1e-10
     assert all(step.max_relative_error > 1e-10 for step in history[:-1])
-    floor = min(history[0].smallest, result.masses.min()) / 2
-    assert all(step.smallest >= floor > 0 for step in history)
+    assert all(step.smallest > 0 for step in history)
     for before, after in zip(history[:-1], history[1:], strict=True):
-        assert after.residual <= (1 - after.damping / 2) * before.residual
+        assert after.residual <= (1 - after.damping / 8) * before.residual
         assert after.n_evaluations > before.n_evaluations
     assert any(step.damping < 1 for step in history[1:])
     assert history[-1].damping == 1
