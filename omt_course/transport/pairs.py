@@ -56,8 +56,9 @@ def pairs() -> dict[str, Pair]:
     torn      square to two half squares, `x + 3/4 sign(x_1) e_1`            1 to infinity
     ========  =============================================================  ==================
 
-    The disk is the regular polygon of 256 sides. A map is extended beyond its domain linearly along
-    rays or axes, which keeps the bounds.
+    The disk is the regular polygon of 256 sides. For the theorem on the page, the first four maps
+    are thought of as extended beyond their domain linearly along rays or axes, which keeps the
+    bounds; the code refuses points outside the radius of a radial map.
 
     Examples
     --------
