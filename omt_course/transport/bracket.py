@@ -57,8 +57,8 @@ def bracket(diagram: Diagram, heights: np.ndarray, masses: np.ndarray) -> Bracke
     Notes
     -----
     Lower end: weak duality. Upper end: the smaller of the cost of the coupling above and of
-    `(W2(mu, T#mu) + W2(T#mu, nu))^2`, where the first is exact, because `T` is optimal onto its
-    own image (Merigot, Thibert 2021, proposition 37), and the second is bounded by the same plan
+    `(W2(mu, T#mu) + W2(T#mu, nu))^2`, where the first is exact, because `T` is the gradient of a
+    convex function and so optimal onto its own image, and the second is bounded by the same plan
     between surplus and deficit. Two plans are tried: from surplus to deficit at once, and from
     cell to neighbouring cell, by the flow `facet_ij / |y_i - y_j| (x_i - x_j)` with `H x` the
     surplus, which is Newton's step.
