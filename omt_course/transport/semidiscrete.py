@@ -79,9 +79,9 @@ def solve(
     -----
     Energy and its convexity: Gu, Luo, Sun, Yau (2016). Damping after Kitagawa, Merigot, Thibert
     (2019), on logarithms of the masses; the page proves that it converges. Points in tight clusters
-    start from the cells of the clusters (`clusters`). Under a triangulated density the way leads through
-    mixtures with a constant one; `history` has all its steps. The first call after installation
-    compiles its loops, some ten seconds in the plane and twice that in space.
+    start from the cells of the clusters (`clusters`). Under a triangulated density the way leads
+    through mixtures with a constant one; `history` has all its steps. The first call after
+    installation compiles its loops, some ten seconds in the plane and twice that in space.
 
     Examples
     --------
