@@ -7,13 +7,14 @@ heights in place of `|y|^2`). Compiled with numba. Taught in *Alexandrov and Bre
 
 import numpy as np
 from numba import njit
+from scipy.spatial import KDTree
 
 from .triangulation import DONE, HIDDEN, STUCK, along_a_curve
 
 GHOSTS = 4
-# Heights are shaken by this share of their scale where only signs are asked for, so that points on
-# a common sphere (a lattice) leave no ties; cells are cut with the true heights.
-SHAKE = 1e-11
+# Heights are shaken where only signs are asked for, so that points on a common sphere leave no ties,
+# by this share of what they differ between neighbours: their distance times the width of a cell.
+SHAKE = 1e-9
 FLAT = 1e-13
 _TABLE = 1 << 13
 
@@ -36,7 +37,9 @@ class Tetrahedra:
         self.points = np.vstack([points, 12 * np.abs(points).max() * ghosts])
         self.reach = reach
         self.order = along_a_curve(points)
-        self.shake = SHAKE * np.random.default_rng(0).standard_normal(len(self.points))
+        gap = KDTree(points).query(points, k=2)[0][:, 1] * reach * len(points) ** (-1 / 3)
+        shake = np.random.default_rng(0).standard_normal(len(points)) * SHAKE * gap
+        self.shake = np.append(shake, np.zeros(GHOSTS))
         self.corners = self.across = np.zeros((0, 4), dtype=np.int32)
 
     def split(self, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,8 +64,7 @@ class Tetrahedra:
         True
         """
         high, low = self.split(heights)
-        n = len(self.points) - GHOSTS
-        low = low + self.shake * np.ptp(high[:n])
+        low = low + self.shake
         if len(self.corners) and _regular(self.points, high, low, self.corners, self.across):
             return DONE
         status, corners, across = _insert_all(self.points, high, low, self.order)
@@ -73,7 +75,15 @@ class Tetrahedra:
 
 @njit(cache=True)
 def _volume(y, a, b, c, d):
-    """Return six times the signed volume of a tetrahedron, 0 if rounding could have made it."""
+    """Return six times the signed volume of a tetrahedron, 0 if rounding hides it from all sides."""
+    volume = _volume_from(y, a, b, c, d)
+    volume = volume if volume != 0 else _volume_from(y, b, a, d, c)
+    volume = volume if volume != 0 else _volume_from(y, c, d, a, b)
+    return volume if volume != 0 else _volume_from(y, d, c, b, a)
+
+
+@njit(cache=True)
+def _volume_from(y, a, b, c, d):
     bx, by, bz = y[b, 0] - y[a, 0], y[b, 1] - y[a, 1], y[b, 2] - y[a, 2]
     cx, cy, cz = y[c, 0] - y[a, 0], y[c, 1] - y[a, 1], y[c, 2] - y[a, 2]
     dx, dy, dz = y[d, 0] - y[a, 0], y[d, 1] - y[a, 1], y[d, 2] - y[a, 2]

@@ -94,7 +94,8 @@ def test_clusters_of_clusters():
 )
 @pytest.mark.parametrize("k", [2, 3])
 def test_in_space(domain, k):
-    points, _ = clusters(150, 1e-4, 3, k)
-    result = solve(domain, points, tol=1e-6)
-    assert result.history[-1].n_evaluations <= 25
-    assert result.max_relative_error <= 1e-6
+    for spread in (1e-2, 1e-4, 1e-5):
+        points, _ = clusters(150, spread, 3, k)
+        result = solve(domain, points, tol=1e-6)
+        assert result.history[-1].n_evaluations <= 25
+        assert result.max_relative_error <= 1e-6
