@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from .triangulation import DONE, HIDDEN, STUCK, along_a_curve
 
 GHOSTS = 4
-# Heights are shaken where only signs are asked for, so that points on a common sphere leave no ties,
+# Heights are shaken where only signs are asked for, so that points on one sphere leave no ties,
 # by this share of what they differ between neighbours: their distance times the width of a cell.
 SHAKE = 1e-9
 FLAT = 1e-13
@@ -75,7 +75,7 @@ class Tetrahedra:
 
 @njit(cache=True)
 def _volume(y, a, b, c, d):
-    """Return six times the signed volume of a tetrahedron, 0 if rounding hides it from all sides."""
+    """Return six times the signed volume of a tetrahedron, 0 if rounding hides it everywhere."""
     volume = _volume_from(y, a, b, c, d)
     volume = volume if volume != 0 else _volume_from(y, b, a, d, c)
     volume = volume if volume != 0 else _volume_from(y, c, d, a, b)
