@@ -32,6 +32,7 @@ class CellCutter:
         self.corners = domain.vertices
         self.normals, self.offsets = halfplanes(domain)
         self.triangulation: Triangulation | None = None
+        self.candidate: Triangulation | None = None
         self.compiled = True
 
     def __call__(self, heights: np.ndarray) -> LaguerreDiagram | None:

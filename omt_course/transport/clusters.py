@@ -46,13 +46,10 @@ def split(points: np.ndarray) -> np.ndarray | None:
         return None
     # The shortest tree is part of Delaunay's graph; all its edges have their middle within reach.
     pairs = np.concatenate([corners[:, [a, b]] for a in range(d + 1) for b in range(a)])
-    i, j = pairs[(pairs < n).all(axis=1)].T
+    pairs = np.sort(pairs[(pairs < n).all(axis=1)], axis=1).astype(np.int64)
+    i, j = np.divmod(np.unique(pairs @ [n, 1]), n)  # every edge once
     length = np.linalg.norm(points[i] - points[j], axis=1)
-    tree = minimum_spanning_tree(
-        sp.csr_array((length, (i, j)), shape=(n, n)).maximum(
-            sp.csr_array((length, (j, i)), shape=(n, n))
-        )
-    ).tocoo()
+    tree = minimum_spanning_tree(sp.csr_array((length, (i, j)), shape=(n, n))).tocoo()
     order = np.sort(tree.data)
     if len(order) < 2:
         return None
