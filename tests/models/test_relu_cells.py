@@ -278,8 +278,10 @@ def test_lines_that_differ_by_about_rounding(noise, seed):
     found = cells(network, SQUARE)
     assert found.areas.sum() == pytest.approx(16, rel=1e-12) and found.euler == 1
     assert np.diff(found.start).sum() == (found.edge_cells >= 0).sum()
-    wide = found.areas > 1e-8
-    assert (found.layers.patterns(found.centroids[wide]) == found.patterns[wide]).all()
+    # A unit that vanishes on a whole cell may be on or off; the map is the same.
+    A, c = found.affine
+    value = np.einsum("kij,kj->ki", A, found.centroids) + c
+    np.testing.assert_allclose(value, found.layers(found.centroids), atol=1e-9)
     x = rng.uniform(-2, 2, (2000, 2))
     assert (found.locate(x) >= 0).all()
 
