@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV = .venv/bin
-LINTED = omt_course tests $(wildcard benchmarks assignments) book/build.py book/_ext
+LINTED = omt_course tests $(wildcard benchmarks assignments data/*.py) book/build.py book/_ext
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help book test serve notebooks linkcheck clean

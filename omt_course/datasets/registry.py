@@ -8,7 +8,6 @@ user's cache folder.
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
@@ -16,110 +15,26 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from omt_course.datasets.catalogue import REGISTRY, Collection, RemoteFile
+
+__all__ = [
+    "REGISTRY",
+    "Collection",
+    "DataUnavailableError",
+    "RemoteFile",
+    "cache_folder",
+    "fetch",
+    "sha256_of",
+    "status",
+    "writable_folder",
+]
+
 ENVIRONMENT_VARIABLE = "OMT_COURSE_DATA"
 _ATTEMPTS = 3  # a mirror, when a transfer breaks off
 
 
 class DataUnavailableError(OSError):
     """A data file is not in the cache and could not be fetched; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file: its upstream name, SHA-256 digest and size in bytes."""
-
-    name: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Files of one origin and licence, kept in one folder of the cache."""
-
-    name: str
-    folder: str
-    origin: str
-    licence: str
-    mirrors: tuple[str, ...]
-    files: tuple[RemoteFile, ...]
-
-    def file(self, name):
-        """Return the file called ``name``."""
-        for file in self.files:
-            if file.name == name:
-                return file
-        known = ", ".join(file.name for file in self.files)
-        raise ValueError(f"name: expected one of {known}; got {name!r}")
-
-
-_MNIST = Collection(
-    name="mnist",
-    folder="mnist",
-    origin="Y. LeCun, C. Cortes, C. J. C. Burges: the MNIST database of handwritten digits",
-    licence="CC BY-SA 3.0",
-    mirrors=(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
-    files=(
-        RemoteFile(
-            "train-images-idx3-ubyte.gz",
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            9912422,
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte.gz",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            28881,
-        ),
-        RemoteFile(
-            "t10k-images-idx3-ubyte.gz",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            1648877,
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte.gz",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            4542,
-        ),
-    ),
-)
-
-_FASHION = Collection(
-    name="fashion-mnist",
-    folder="fashion_mnist",
-    origin="H. Xiao, K. Rasul, R. Vollgraf (Zalando): Fashion-MNIST",
-    licence="MIT",
-    mirrors=(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    ),
-    files=(
-        RemoteFile(
-            "train-images-idx3-ubyte.gz",
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            26421880,
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte.gz",
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            29515,
-        ),
-        RemoteFile(
-            "t10k-images-idx3-ubyte.gz",
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            4422102,
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte.gz",
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            5148,
-        ),
-    ),
-)
-
-REGISTRY = {collection.name: collection for collection in (_MNIST, _FASHION)}
 
 
 def cache_folder():
@@ -250,7 +165,7 @@ def _fetch_from(url, target, file, timeout, progress):
 
     def download(url, output_file, pooch):
         start = part.stat().st_size if part.exists() else 0
-        if start >= file.size:  # complete yet never renamed: start over, don't guess
+        if file.size is None or start >= file.size:  # complete yet never renamed? start over
             start = 0
         headers = {"Accept-Encoding": "identity"}
         if start:
@@ -275,7 +190,7 @@ def _fetch_from(url, target, file, timeout, progress):
                         bar.update(len(block))
                 except urllib3.exceptions.HTTPError as error:
                     raise _BrokenOff(str(error)) from error
-        if part.stat().st_size < file.size:
+        if file.size is not None and part.stat().st_size < file.size:
             raise _BrokenOff(f"{part.stat().st_size} of {file.size} bytes came")
         os.replace(part, output_file)
 
