@@ -8,16 +8,20 @@ import numpy as np
 
 from ..transport.costs import c_transform, cyclic_monotonicity
 from ..transport.laguerre import laguerre_diagram
+from .checks_networks import cell_count, encodes, linear_piece
 from .verdicts import Check, CheckFailed, closed_form, convex, finite, gradient, place
 
 __all__ = [
     "Check",
     "CheckFailed",
     "cell_areas",
+    "cell_count",
     "closed_form",
     "convex",
     "duality",
+    "encodes",
     "gradient",
+    "linear_piece",
     "marginals",
     "optimal",
 ]

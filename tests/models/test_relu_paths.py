@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from omt_course.models.relu_cells import cells
-from omt_course.models.relu_paths import along, hilbert_path
+from omt_course.models.relu_paths import along, hilbert_path, learn_path
 
 from .test_relu_cells import SQUARE, from_matrices, random_network
 
@@ -73,3 +73,24 @@ def test_bad_arguments():
         _ = along(random_network(2, 3, 2), [[0, 0], [1, 1]]).folded
     with pytest.raises(ValueError, match="layer 1 is Sigmoid"):
         along(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Sigmoid()), [[0, 0], [1, 1]])
+
+
+def test_a_path_is_learnt_and_certified():
+    hook = hilbert_path(1)  # no linear map is injective on it
+    linear = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    assert not learn_path(linear, hook, steps=50, rounds=2).is_injective
+    network = random_network(2, 16, 16, 1, seed=1)
+    before = network[0].weight.detach().clone()
+    found = learn_path(network, 2 * hook - 1, steps=400)
+    assert found.is_injective and found.n_arcs >= 2
+    assert not torch.equal(before, network[0].weight)
+    corners = zip(hook[:-1], hook[1:], strict=True)
+    dense = np.concatenate([np.linspace(a, b, 100)[1:] for a, b in corners])
+    with torch.no_grad():
+        step = np.diff(network(torch.tensor(2 * dense - 1).float()).numpy()[:, 0])
+    assert (step > 0).all()
+
+
+def test_what_cannot_be_learnt_is_refused():
+    with pytest.raises(ValueError, match="expected one output, got 2"):
+        learn_path(random_network(2, 3, 2), [[0, 0], [1, 1]], steps=5)
