@@ -237,14 +237,13 @@ def cotangent_laplacian(V, F):
     >>> float(square[:, 0] @ L @ square[:, 0])
     1.0
     """
-    F = np.asarray(F)
+    F = np.asarray(F, dtype=np.int32)
     double, dots = _corners(V, F)
     half_cot = 0.5 * dots / double[:, None]  # at each corner, (m, 3)
-    i, j = F[:, [1, 2, 0]].ravel(), F[:, [2, 0, 1]].ravel()  # the edge opposite each corner
-    w = half_cot.ravel()
-    rows, columns = np.concatenate([i, j, i, j]), np.concatenate([j, i, i, j])
-    values = np.concatenate([-w, -w, w, w])
-    return sparse.csc_array((values, (rows, columns)), shape=(len(V), len(V)))
+    opposite = F[:, [1, 2, 0]].ravel(), F[:, [2, 0, 1]].ravel()  # ends of the edge facing it
+    W = sparse.csr_array((half_cot.ravel(), opposite), shape=(len(V), len(V)))
+    W = W + W.T
+    return (sparse.diags_array(W.sum(axis=1)) - W).tocsc()
 
 
 def geodesic_distance(V, F, source):
@@ -303,8 +302,11 @@ def _crosses(V, F):
 
 def _corners(V, F):
     """Twice the area of each triangle (m,), scalar products of the two sides at corners (m, 3)."""
-    V, F = np.asarray(V, dtype=float), np.asarray(F)
-    a, b, c = np.moveaxis(V[F], 1, 0)
+    a, b, c = np.moveaxis(np.asarray(V, dtype=float)[np.asarray(F)], 1, 0)
     u, v, w = b - a, c - b, a - c
-    dots = [-np.sum(x * y, axis=1) for x, y in ((u, w), (v, u), (w, v))]
-    return 2 * triangle_areas(V, F), np.stack(dots, axis=1)
+    dots = [-np.einsum("ij,ij->i", x, y) for x, y in ((u, w), (v, u), (w, v))]
+    if u.shape[1] == 2:
+        double = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
+    else:
+        double = np.linalg.norm(np.cross(u, v), axis=1)
+    return double, np.stack(dots, axis=1)
