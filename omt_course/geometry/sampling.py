@@ -269,7 +269,7 @@ def epsilon_net(points: np.ndarray, surface: np.ndarray, eps: float) -> EpsilonN
     Examples
     --------
     >>> line = np.column_stack([np.linspace(0, 1, 101), np.zeros(101), np.zeros(101)])
-    >>> found = epsilon_net(line[[0, 25, 50, 60]], line, 0.21)
+    >>> found = epsilon_net(line[[0, 25, 50, 60]], line, 0.215)
     >>> found.covering, len(found.far), found.close.tolist()
     (0.4, 19, [[2, 3]])
     """
@@ -301,11 +301,11 @@ def check_covering(points: np.ndarray, surface: np.ndarray, eps: float) -> Epsil
     Examples
     --------
     >>> line = np.column_stack([np.linspace(0, 1, 101), np.zeros(101), np.zeros(101)])
-    >>> check_covering(line[[0, 25, 50, 60]], line, 0.21)
+    >>> check_covering(line[[0, 25, 50, 60]], line, 0.215)
     Traceback (most recent call last):
     ...
-    ValueError: points: expected a sample within eps = 0.21 of every point of the surface; got 19 of
-    101 tested points farther (covering radius 0.4, at [1.0, 0.0, 0.0])
+    ValueError: points: expected a sample within eps = 0.215 of every point of the surface; got 19
+    of 101 tested points farther (covering radius 0.4, at [1.0, 0.0, 0.0])
     """
     found = epsilon_net(points, surface, eps)
     if not found.covers:
