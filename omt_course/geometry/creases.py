@@ -1,0 +1,130 @@
+"""Narrow creases of a surface: how far apart two near points are along it, and creases opened."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from omt_course.geometry import meshes
+
+_NEAR = 0.02  # of the diagonal: pairs of vertices closer than this are looked at
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Two points of a surface that are near in space and far apart along it.
+
+    Attributes
+    ----------
+    value : float
+        Distance along the surface over distance in space; a lower bound of its supremum.
+    pair : (2,) int array
+        The two vertices.
+    """
+
+    value: float
+    pair: np.ndarray
+
+
+def distortion(V, F, *, n_sources=8):
+    """Search a surface for the largest ratio of geodesic to straight distance of two vertices.
+
+    Parameters
+    ----------
+    V : (n, 3) float array
+    F : (m, 3) int array
+    n_sources : int
+        Vertices from which exact geodesics are computed: those nearest to a vertex whose normal
+        points the other way, where a crease may be; evenly spread ones where such do not exist.
+
+    Returns
+    -------
+    found : Distortion
+
+    Raises
+    ------
+    ValueError
+        If the mesh has defects, or ``n_sources`` is not positive.
+
+    Notes
+    -----
+    Source: Gromov, Metric Structures, 1999, chapter 1: the distortion of an embedding. Taught on
+    the page ``learning-a-surface``.
+
+    Examples
+    --------
+    >>> V = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    >>> round(distortion(V, np.array([[0, 1, 2], [0, 2, 3]])).value, 9)
+    1.0
+    """
+    V, F = meshes.check(V, F)
+    if n_sources < 1:
+        raise ValueError(f"n_sources: expected a positive number; got {n_sources}")
+    normals = meshes.vertex_normals(V, F)
+    pairs = cKDTree(V).query_pairs(_NEAR * meshes.diagonal(V), output_type="ndarray")
+    i, j = pairs[(normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(axis=1) < 0].T
+    order = np.argsort(np.linalg.norm(V[i] - V[j], axis=1))
+    sources = list(dict.fromkeys(i[order].tolist()))[:n_sources]
+    if len(sources) < n_sources:
+        sources += np.linspace(0, len(V) - 1, n_sources - len(sources)).astype(int).tolist()
+    best = Distortion(1.0, np.zeros(2, dtype=int))
+    for source in sources:
+        straight = np.linalg.norm(V - V[source], axis=1)
+        straight[source] = np.inf
+        along = meshes.geodesic_distance(V, F, source)
+        ratio = np.where(np.isfinite(along), along, 0) / straight
+        far = int(ratio.argmax())
+        if ratio[far] > best.value:
+            best = Distortion(float(ratio[far]), np.array([source, far]))
+    return best
+
+
+def opened(V, F, radius):
+    """Smooth a surface by one implicit step of its heat flow, the boundary held in place.
+
+    Solves ``(M + radius^2 L) X = M V`` with the vertex areas ``M`` and the cotangent Laplacian
+    ``L``: details narrower than the radius go, creases open.
+
+    Parameters
+    ----------
+    V : (n, 3) float array
+    F : (m, 3) int array
+    radius : float
+        A length, in the units of ``V``.
+
+    Returns
+    -------
+    X : (n, 3) float array
+
+    Raises
+    ------
+    ValueError
+        If the mesh has defects or the radius is negative.
+
+    Notes
+    -----
+    Source: Desbrun, Meyer, Schroeder, Barr, SIGGRAPH 1999. Taught on the page
+    ``learning-a-surface``.
+
+    Examples
+    --------
+    >>> V = np.array([[-1.0, 0, 0], [0, -1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    >>> F = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
+    >>> opened(V, F, 0.0)[4].tolist(), bool(opened(V, F, 1.0)[4, 2] < 0.5)
+    ([0.0, 0.0, 1.0], True)
+    """
+    V, F = meshes.check(V, F)
+    if not radius >= 0:
+        raise ValueError(f"radius: expected a length >= 0; got {radius!r}")
+    L = meshes.cotangent_laplacian(V, F)
+    M = sparse.diags_array(meshes.vertex_areas(V, F))
+    A = (M + radius**2 * L).tocsc()
+    rim = np.concatenate([[], *meshes.boundary_loops(F)]).astype(int)
+    inner = np.setdiff1d(np.arange(len(V)), rim)
+    X = V.copy()
+    if len(inner):
+        known = (M @ V)[inner] - A[inner][:, rim] @ V[rim]
+        X[inner] = splu(A[inner][:, inner].tocsc()).solve(known)
+    return X
