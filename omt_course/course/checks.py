@@ -9,6 +9,7 @@ import numpy as np
 from ..transport.costs import c_transform, cyclic_monotonicity
 from ..transport.laguerre import laguerre_diagram
 from .checks_networks import cell_count, encodes, linear_piece
+from .checks_surfaces import closed_surface, net, unfolded
 from .verdicts import Check, CheckFailed, closed_form, convex, finite, gradient, place
 
 __all__ = [
@@ -17,13 +18,16 @@ __all__ = [
     "cell_areas",
     "cell_count",
     "closed_form",
+    "closed_surface",
     "convex",
     "duality",
     "encodes",
     "gradient",
     "linear_piece",
     "marginals",
+    "net",
     "optimal",
+    "unfolded",
 ]
 
 
