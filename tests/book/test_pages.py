@@ -17,7 +17,7 @@ PLAIN = re.compile(r"^\s*(`{3,}|~{3,})\w*\s*$")
 STATEMENTS = ("theorem", "proposition", "lemma", "corollary")
 PACKAGES = {
     "omt_course", "numpy", "scipy", "numba", "torch", "matplotlib", "mpl_toolkits", "plotly",
-    "sklearn", "trimesh", "ot", "pooch", "mlxtend", "safetensors", "IPython",
+    "skdim", "sklearn", "trimesh", "ot", "pooch", "mlxtend", "safetensors", "IPython",
 }  # fmt: skip
 
 

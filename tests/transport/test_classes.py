@@ -40,10 +40,10 @@ def test_the_matrix_is_made_of_halves_of_each_class():
     halves = [draw.choice(np.flatnonzero(labels == c), 10, replace=False) for c in "abc"]
     a, b = ([h[:5] for h in halves], [h[5:] for h in halves])
     for i in range(3):
-        assert found.within[i] == pytest.approx(w2_squared(x[a[i]], x[b[i]]))
+        assert found.within[i] == pytest.approx(w2_squared(x[a[i]], x[b[i]]), rel=1e-9)
         for j in range(3):
             both = w2_squared(x[a[i]], x[b[j]]) + w2_squared(x[a[j]], x[b[i]])
-            assert found.w2_squared[i, j] == pytest.approx(both / 2)
+            assert found.w2_squared[i, j] == pytest.approx(both / 2, rel=1e-12)
     off = found.w2_squared[~np.eye(3, dtype=bool)].mean()
     assert found.statistic == pytest.approx(off - found.within.mean())
 
