@@ -1,0 +1,174 @@
+"""Truths about smooth surfaces, each found once more by another route."""
+
+import numpy as np
+import pytest
+from scipy.integrate import dblquad, quad, solve_ivp
+
+from omt_course.geometry import meshes, torus_geodesics
+from omt_course.geometry.smooth import (
+    Sphere,
+    Torus,
+    lantern,
+    lantern_area,
+    lantern_distance,
+)
+
+SURFACES = [Sphere(1.7), Torus(1.3, 0.5)]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_samples_lie_on_the_surface_and_follow_area(surface):
+    x = surface.sample(8192, rng=np.random.default_rng(0))
+    assert np.abs(surface.level(x)).max() < 1e-12
+    assert np.allclose(surface.project(1.1 * x), surface.project(surface.project(1.1 * x)))
+    # int z^2 dA / area: R^2 / 3 on the sphere, r^2 / 2 on the torus
+    expected = 1.7**2 / 3 if isinstance(surface, Sphere) else 0.5**2 / 2
+    assert np.mean(x[:, 2] ** 2) == pytest.approx(expected, rel=2e-3)
+    if isinstance(surface, Torus):
+        rho = np.hypot(x[:, 0], x[:, 1])  # int rho dA / area = R + r^2 / (2 R)
+        assert rho.mean() == pytest.approx(1.3 + 0.25 / 2.6, rel=1e-3)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_level_is_the_signed_distance_and_normal_its_gradient(surface):
+    rng = np.random.default_rng(1)
+    x = surface.sample(64, rng=rng) + 0.1 * rng.normal(size=(64, 3))
+    assert np.allclose(np.linalg.norm(x - surface.project(x), axis=1), np.abs(surface.level(x)))
+    h = 1e-6
+    steps = [(surface.level(x + h * e) - surface.level(x - h * e)) / (2 * h) for e in np.eye(3)]
+    assert np.allclose(np.transpose(steps), surface.normal(x), atol=1e-8)
+
+
+def test_curvature_of_caps_by_quadrature():
+    torus, angle = SURFACES[1], 0.9
+    w = lambda t: torus.R + torus.r * np.cos(t)  # noqa: E731
+    gauss = dblquad(lambda t, _: np.cos(t), 0, 2 * np.pi, -angle, angle)[0]
+    mean = quad(lambda t: np.pi * torus.r * w(t) * (1 / torus.r + np.cos(t) / w(t)), -angle, angle)
+    assert torus.curvature(angle) == pytest.approx((gauss, mean[0]))
+    assert torus.area == pytest.approx(quad(lambda t: 2 * np.pi * torus.r * w(t), 0, 2 * np.pi)[0])
+    theta = np.linspace(-3, 3, 50)
+    inside = torus.cap(angle)(torus.point(theta, theta)) > 0
+    assert np.array_equal(inside, np.abs(theta) < angle)
+    sphere = SURFACES[0]
+    assert sphere.curvature(np.pi) == pytest.approx((4 * np.pi, 4 * np.pi * 1.7))
+
+
+def test_torus_eigenvalues_by_shooting():
+    torus = Torus(1.0, 0.4)
+    values = torus.eigenvalues(40)
+    assert np.allclose(values, torus.eigenvalues(40, n_fourier=90), atol=1e-9)
+    assert np.all(np.diff(values) >= 0) and abs(values[0]) < 1e-9
+
+    def slope(lam, m, even):
+        """w f' at theta = pi for the even, f there for the odd solution: zero at an eigenvalue."""
+
+        def field(t, y):
+            w = 1 + 0.4 * np.cos(t)
+            return [y[1] / w, 0.16 * (m**2 / w - lam * w) * y[0]]
+
+        start = [1.0, 0.0] if even else [0.0, 1.0]
+        end = solve_ivp(field, (0, np.pi), start, rtol=1e-11, atol=1e-12).y[:, -1]
+        return end[1] if even else end[0]
+
+    # the smallest nonzero ones: m = 1 and m = 2 even; the first odd one of m = 0
+    for lam, m, even in ((values[1], 1, True), (values[3], 2, True), (values[5], 0, False)):
+        assert abs(slope(lam, m, even)) < 1e-6 < abs(slope(lam + 0.01, m, even))
+
+
+def test_thin_torus_approaches_the_flat_cylinder():
+    R, r = 1.0, 0.02  # f(theta) g(phi): k^2 / r^2 + m^2 / R^2
+    assert np.allclose(Torus(R, r).eigenvalues(7), [0, 1, 1, 4, 4, 9, 9], atol=2e-2)
+
+
+def test_sphere_eigenvalues_have_their_multiplicity():
+    assert Sphere(2.0).eigenvalues(10).tolist() == [0, 0.5, 0.5, 0.5] + [1.5] * 5 + [3.0]
+
+
+def test_bad_surfaces_are_refused():
+    with pytest.raises(ValueError, match="r: expected 0 < r < R = 1.0, got 1.2"):
+        Torus(1.0, 1.2)
+    with pytest.raises(ValueError, match="k: expected 1 to n_fourier = 48, got 49"):
+        Torus().eigenvalues(49)
+    with pytest.raises(ValueError, match="n: expected a positive number of points, got 0"):
+        Sphere().sample(0, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="n, m: expected n >= 3 and m >= 1, got n = 2 and m = 1"):
+        lantern(2, 1)
+
+
+# --- geodesics of the torus -------------------------------------------------------------------
+
+
+def test_clairaut_speed_and_jacobi_field_along_a_geodesic():
+    R, r = 1.0, 0.4
+    alpha = np.array([0.3, 1.1, 1.5])
+    state = torus_geodesics.shoot(R, r, 0.2, alpha, np.full(3, 6.0), steps=50)
+    th, _, dth, dph = np.moveaxis(state[:, :4], 1, 0)
+    w = R + r * np.cos(th)
+    assert np.abs(w**2 * dph - (w**2 * dph)[0]).max() < 1e-10  # Clairaut's constant
+    assert np.abs(r**2 * dth**2 + w**2 * dph**2 - 1).max() < 1e-10
+    h = 1e-5
+    ends = [torus_geodesics.shoot(R, r, 0.2, alpha + s, np.full(3, 6.0))[0] for s in (h, -h)]
+    apart = (ends[0][:2] - ends[1][:2]) / (2 * h)
+    end = state[-1]
+    across = -w[-1] * end[3] * r * apart[0] + r * end[2] * w[-1] * apart[1]
+    assert np.allclose(across, end[4], atol=1e-6)
+
+
+def test_meridians_and_equators_have_closed_forms():
+    torus = Torus(1.0, 0.4)
+    theta = np.array([0.4, 1.9, np.pi, 5.0])
+    d = torus.geodesic_distance(torus.point(0.0, 0.0)[0], torus.point(theta, 0 * theta))
+    assert np.allclose(d, 0.4 * np.minimum(theta, 2 * np.pi - theta), atol=1e-9)
+    phi = np.array([0.5, 2.0, 3.0])  # the inner equator is shortest: every path is longer there
+    d = torus.geodesic_distance(torus.point(np.pi, 0.0)[0], torus.point(np.full(3, np.pi), phi))
+    assert np.allclose(d, 0.6 * phi, atol=1e-9)
+
+
+def test_distances_are_a_metric_and_do_not_depend_on_the_fan():
+    torus = Torus(1.0, 0.4)
+    x = torus.sample(4, rng=np.random.default_rng(2))
+    D = np.array([torus.geodesic_distance(y, x) for y in x])
+    assert np.abs(np.diag(D)).max() == 0 and np.abs(D - D.T).max() < 1e-8
+    assert (D[:, None, :] <= D[:, :, None] + D[None] + 1e-8).all()
+    assert (D >= np.linalg.norm(x[:, None] - x, axis=2) - 1e-12).all()
+    theta, phi = torus.angles(x)
+    fine = torus_geodesics.distances(1.0, 0.4, theta[0], theta, phi - phi[0], rays=700, places=400)
+    assert np.abs(fine - D[0]).max() < 1e-8
+
+
+def test_distances_lie_just_below_those_of_a_fine_mesh():
+    torus = Torus(1.0, 0.4)
+    n, m = 100, 40
+    i, j = np.divmod(np.arange(n * m), n)
+    V = torus.point(2 * np.pi * i / m, 2 * np.pi * j / n)
+    up, right = ((i + 1) % m) * n + j, i * n + (j + 1) % n
+    both = ((i + 1) % m) * n + (j + 1) % n
+    own = np.arange(n * m)
+    F = np.vstack([np.column_stack([own, right, both]), np.column_stack([own, both, up])])
+    source = 5 * n
+    targets = np.arange(7, n * m, 41)
+    exact = torus.geodesic_distance(V[source], V[targets])
+    mesh = meshes.geodesic_distance(V, F, source)[targets]
+    assert np.abs(mesh - exact).max() < 3e-3  # second order in the mesh size
+
+
+def test_sphere_distances():
+    x = np.eye(3) * 2
+    assert np.allclose(Sphere(2.0).geodesic_distance(x[0], x), [0, np.pi, np.pi])
+    assert Sphere(2.0).geodesic_distance(x[0], -x[:1])[0] == pytest.approx(2 * np.pi)
+
+
+# --- Schwarz's lantern ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 1), (6, 5), (8, 64), (20, 400)])
+def test_the_lantern_has_its_area_normals_and_distance(n, m):
+    V, F = lantern(n, m)
+    assert len(F) == 2 * n * m and meshes.inspect(V, F).boundaries == 2
+    assert meshes.triangle_areas(V, F).sum() == pytest.approx(lantern_area(n, m), rel=1e-12)
+    assert np.allclose(np.hypot(V[:, 0], V[:, 1]), 1)
+    normals = meshes.triangle_normals(V, F)
+    assert (np.einsum("md,md->m", normals[:, :2], V[F].mean(axis=1)[:, :2]) > 0).all()
+    assert np.allclose(np.abs(normals[:, 2] / np.hypot(*normals[:, :2].T)), m * lantern_distance(n))
+    middle = (V[F] + np.roll(V[F], 1, axis=1)) / 2
+    assert 1 - np.hypot(middle[..., 0], middle[..., 1]).min() == pytest.approx(lantern_distance(n))
