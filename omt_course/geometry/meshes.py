@@ -297,7 +297,13 @@ def _arrays(V, F):
 
 def _crosses(V, F):
     a, b, c = np.moveaxis(V[np.asarray(F)], 1, 0)
-    return np.cross(b - a, c - a)
+    return _cross(b - a, c - a)
+
+
+def _cross(u, v):
+    """Vector products of the rows; numpy's own takes three times as long."""
+    (a, b, c), (x, y, z) = u.T, v.T
+    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=1)
 
 
 def _corners(V, F):
@@ -308,5 +314,5 @@ def _corners(V, F):
     if u.shape[1] == 2:
         double = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
     else:
-        double = np.linalg.norm(np.cross(u, v), axis=1)
+        double = np.linalg.norm(_cross(u, v), axis=1)
     return double, np.stack(dots, axis=1)

@@ -9,8 +9,8 @@ directions, and a *disk* when it is besides connected, with one boundary and Eul
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from omt_course.geometry.linking import components, edges_of_sides, flatness
 
 FLAT = 1e-12  # a triangle below this share of its longest edge squared has no area to rely on
 
@@ -150,8 +150,9 @@ def boundary_loops(F):
     >>> boundary_loops(np.array([[0, 1, 2], [2, 1, 3]]))[0].tolist()
     [0, 1, 3, 2]
     """
-    sides = half_edges(np.asarray(F))
-    _, first, counts = _grouped(sides)
+    F = np.ascontiguousarray(F, dtype=np.int64)
+    sides = half_edges(F)
+    _, first, counts = edges_of_sides(F, F.max() + 1)
     start, end = sides[first[counts == 1]].T
     if len(np.unique(start)) < len(start) or not np.array_equal(np.sort(start), np.sort(end)):
         raise ValueError(
@@ -182,53 +183,40 @@ def topology(V, F):
     -------
     topology : Topology
     """
-    sides = half_edges(F)
-    group, _, counts = _grouped(sides)
-    used = np.unique(F)
-    n, m = len(V), len(F)
-    pieces = connected_components(coo_matrix((np.ones(3 * m), sides.T), (n, n)), directed=False)[0]
-    pairs = _neighbours(group, counts)
+    F = np.ascontiguousarray(F, dtype=np.int64)
+    sides, n, m = half_edges(F), len(V), len(F)
+    edge, _, counts = edges_of_sides(F, n)
+    n_used = int((np.bincount(F.ravel(), minlength=n) > 0).sum())
+    pieces, _ = components(n, F[:, [0, 1]].ravel(), F[:, [1, 2]].ravel())
+    pairs = _neighbours(edge, counts)
     same_way = sides[pairs[0], 0] == sides[pairs[1], 0]
-    loose = sides[counts[group] == 1]
-    rim = np.unique(loose)
-    n_rims = connected_components(
-        coo_matrix((np.ones(len(loose)), np.searchsorted(rim, loose).T), (len(rim),) * 2),
-        directed=False,
-    )[0]
-    with np.errstate(invalid="ignore"):
-        zero = _flatness(V, F) <= FLAT
+    loose = sides[counts[edge] == 1]
+    rim, place = np.unique(loose, return_inverse=True)
+    n_rims, _ = components(len(rim), *place.reshape(-1, 2).T)
+    solid = V if V.shape[1] == 3 else np.column_stack([V, np.zeros(n)])
+    zero = flatness(solid, F) <= FLAT
     return Topology(
-        n_vertices=len(used),
+        n_vertices=n_used,
         n_edges=len(counts),
         n_triangles=m,
-        components=int(pieces - (n - len(used))),
-        boundaries=int(n_rims) if len(loose) else 0,
+        components=int(pieces - (n - n_used)),
+        boundaries=int(n_rims),
         nonmanifold_edges=int((counts > 2).sum()),
-        nonmanifold_vertices=_many_fans(F, pairs, sides, group, counts),
+        nonmanifold_vertices=_many_fans(F, pairs, sides, counts[edge] > 2, n_used),
         flipped_edges=int(same_way.sum()),
         flipped_triangles=_to_turn(m, pairs // 3, same_way),
         zero_area=int(zero.sum()),
-        repeated=m - len(np.unique(np.sort(F, axis=1), axis=0)),
-        unreferenced=n - len(used),
+        repeated=_repeated(F, edge, n),
+        unreferenced=n - n_used,
         not_finite=int((~np.isfinite(V).all(axis=1)).sum()),
     )
 
 
-def _grouped(sides):
-    """Undirected edge of every side: group of each side, first side and size of each group."""
-    low, high = np.sort(sides, axis=1).T
-    key = low * (sides.max() + 1) + high
-    _, first, group, counts = np.unique(
-        key, return_index=True, return_inverse=True, return_counts=True
-    )
-    return group, first, counts
-
-
-def _neighbours(group, counts):
+def _neighbours(edge, counts):
     """Pairs of sides on a common edge of exactly two triangles, a (2, k) array."""
-    order = np.argsort(group, kind="stable")
-    paired = order[counts[group[order]] == 2]
-    return paired.reshape(-1, 2).T
+    paired = np.flatnonzero(counts[edge] == 2)
+    order = np.argsort(edge[paired], kind="stable")
+    return paired[order].reshape(-1, 2).T
 
 
 def _to_turn(m, pairs, same_way):
@@ -237,12 +225,13 @@ def _to_turn(m, pairs, same_way):
     Every triangle has two states, turned or not; neighbours with a fault between them must differ.
     The surface has two sides if and only if no triangle is connected to its own other state.
     """
+    if not same_way.any():
+        return 0
     left, right = pairs
     swap = np.where(same_way, m, 0)
     rows = np.concatenate([left, left + m])
     columns = np.concatenate([right + swap, right + m - swap])
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), (2 * m, 2 * m))
-    label = connected_components(graph, directed=False)[1]
+    _, label = components(2 * m, rows, columns)
     if np.any(label[:m] == label[m:]):
         return -1
     low = np.minimum(label[:m], label[m:])  # names the component of the surface
@@ -251,10 +240,9 @@ def _to_turn(m, pairs, same_way):
     return int(np.minimum(n_turned, size - n_turned).sum())
 
 
-def _many_fans(F, pairs, sides, group, counts):
+def _many_fans(F, pairs, sides, crowded, n_used):
     """Count vertices, away from edges of three triangles, whose triangles form several fans."""
-    m = len(F)
-    corner = np.arange(3 * m)  # corner c is where side c starts; side c ends at corner `after`
+    corner = np.arange(F.size)  # corner c is where side c starts; side c ends at corner `after`
     after = corner - corner % 3 + (corner + 1) % 3
     left, right = pairs
     straight = sides[left, 0] == sides[right, 0]
@@ -262,21 +250,18 @@ def _many_fans(F, pairs, sides, group, counts):
     columns = np.concatenate(
         [np.where(straight, right, after[right]), np.where(straight, after[right], right)]
     )
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), (3 * m, 3 * m))
-    fan = connected_components(graph, directed=False)[1]
-    fans = np.unique(np.column_stack([F.ravel(), fan]), axis=0)[:, 0]
+    n_fans, fan = components(F.size, rows, columns)
+    if n_fans == n_used:
+        return 0
+    fans = F.ravel()[np.flatnonzero(fan == corner)]  # the vertex of each fan
     several = np.flatnonzero(np.bincount(fans) > 1)
-    return len(np.setdiff1d(several, sides[counts[group] > 2]))
+    return len(np.setdiff1d(several, sides[crowded]))
 
 
-def _flatness(V, F):
-    """Twice the area of each triangle over its longest side squared; 0 where all corners agree."""
-    a, b, c = V[F[:, 0]], V[F[:, 1]], V[F[:, 2]]
-    u, v = b - a, c - a
-    squares = [np.sum(x * x, axis=1) for x in (u, v, c - b)]
-    wide = np.max(squares, axis=0)
-    if V.shape[1] == 2:
-        double = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
-    else:
-        double = np.linalg.norm(np.cross(u, v), axis=1)
-    return double / np.where(wide > 0, wide, 1.0)
+def _repeated(F, edge, n):
+    """Count triangles on the three vertices of an earlier one."""
+    low = np.argmin(F, axis=1)  # facing the smallest vertex lies the edge of the other two
+    rows = np.arange(len(F))
+    key = edge[3 * rows + (low + 1) % 3] * n + F[rows, low]
+    key.sort()
+    return int((key[1:] == key[:-1]).sum())
