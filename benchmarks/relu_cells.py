@@ -34,7 +34,7 @@ from omt_course.models.training import seeded
 HIDDEN = ((8, 8), (16, 16), (32, 32), (64, 64), (8, 8, 8), (16, 16, 16), (32, 32, 32), (64, 64, 64))
 SQUARE = np.array([[-2.0, -2], [2, -2], [2, 2], [-2, 2]])
 N_POINTS, BLOCK = 1_000_000, 100_000
-CURVES = ((8, 8), (16, 16), (32, 32), (64, 64), (128, 128), (64, 64, 64))
+CURVES, ROUNDS = ((8, 8), (16, 16), (32, 32), (64, 64, 64)), 150
 
 
 def network(widths, seed):
@@ -126,7 +126,9 @@ def curves(levels, steps, seeds):
             runs = []
             for seed in seeds:
                 model = network((2, *hidden, 1), seed)
-                runs.append(learn_path(model, 2 * hilbert_path(level) - 1, steps=steps))
+                runs.append(
+                    learn_path(model, 2 * hilbert_path(level) - 1, steps=steps, rounds=ROUNDS)
+                )
             rows.append(
                 {
                     "hidden": "-".join(map(str, hidden)),
@@ -144,7 +146,7 @@ def curves(levels, steps, seeds):
 def main() -> None:
     """Run the study, print it, and keep a record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--levels", type=int, default=4)
+    parser.add_argument("--levels", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--no-record", action="store_true", help="print only")
     arguments = parser.parse_args()
@@ -163,6 +165,7 @@ def main() -> None:
         "trained": trained,
         "curves": curves(arguments.levels, arguments.steps, (0, 1, 2)),
         "curve_steps": arguments.steps,
+        "curve_rounds": ROUNDS,
         "versions": versions,
     }
     if not arguments.no_record:
