@@ -54,8 +54,8 @@ class Match:
     folds: int
 
 
-def measure_preserving(V, F, *, start=None, n_sides=512, tol=1e-9, max_steps=40):
-    """Map a surface to the unit disk so that areas keep their proportions.
+def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9, max_steps=40):
+    """Map a surface to the unit disk so that areas, or a density's masses, keep their proportions.
 
     Parameters
     ----------
@@ -65,6 +65,8 @@ def measure_preserving(V, F, *, start=None, n_sides=512, tol=1e-9, max_steps=40)
     start : (n, 2) float array, optional
         A map to the unit disk; the conformal one by default. Which one decides the result: among
         the many maps that keep areas transport gives the one nearest to it.
+    density : (n,) float array, optional
+        Positive values at the vertices of a density on the surface, relative to area.
     n_sides : int
         Sides of the polygon that stands for the disk in the transport problem.
     tol : float
@@ -79,7 +81,8 @@ def measure_preserving(V, F, *, start=None, n_sides=512, tol=1e-9, max_steps=40)
     Raises
     ------
     ValueError
-        If the mesh is no disk, or `start` has a wrong shape or vertices far outside the disk.
+        If the mesh is no disk, `start` has a wrong shape or vertices outside the disk, or a density
+        is not positive.
     omt_course.transport.newton.NotConverged
         If the transport problem was not solved to `tol`.
 
@@ -104,19 +107,21 @@ def measure_preserving(V, F, *, start=None, n_sides=512, tol=1e-9, max_steps=40)
     if beyond:
         raise ValueError(f"start: expected a map to the unit disk; got {beyond} vertices outside")
     disk = domains.disk(n_sides=n_sides)
-    areas = meshes.vertex_areas(V, F)
-    result = semidiscrete.solve(disk, start, areas * (disk.volume / areas.sum()), tol=tol)
-    uv, history = match_areas(V, F, result.centroids, max_steps=max_steps)
+    third = np.repeat(_shares(V, F, density) / 3, 3)
+    masses = np.bincount(F.ravel(), weights=third, minlength=len(V))
+    result = semidiscrete.solve(disk, start, masses * (disk.volume / masses.sum()), tol=tol)
+    uv, history = match_areas(V, F, result.centroids, density=density, max_steps=max_steps)
     return MeasurePreservingMap(start, result, result.centroids, uv, history)
 
 
-def match_areas(V, F, uv, *, max_steps=40, tol=GOOD_ENOUGH):
+def match_areas(V, F, uv, *, density=None, max_steps=40, tol=GOOD_ENOUGH):
     """Move the vertices of a map to the disk little, until triangles have their share of the area.
 
-    Minimises ``sum_t a_t (s_t / a_t - 1)^2``, ``a_t`` the triangle's share of the surface and
-    ``s_t`` its signed share of the image. Signed areas are quadratic in the positions, folded or
-    not, so folds are no obstacle. Steps are smooth on the surface: their Dirichlet energy is the
-    term that keeps each small. Boundary vertices stay on the circle.
+    Minimises ``sum_t a_t (s_t / a_t - 1)^2``, ``a_t`` the triangle's share of the surface (of its
+    mass, if there is a density) and ``s_t`` its signed share of the image. Signed areas are
+    quadratic in the positions, folded or not, so folds are no obstacle. Steps are smooth on the
+    surface: their Dirichlet energy is the term that keeps each small. Boundary vertices stay on
+    the circle.
 
     Parameters
     ----------
@@ -124,6 +129,8 @@ def match_areas(V, F, uv, *, max_steps=40, tol=GOOD_ENOUGH):
     F : (m, 3) int array
     uv : (n, 2) float array
         Near a map that keeps areas. Its boundary is moved along the rays to the unit circle first.
+    density : (n,) float array, optional
+        As for `measure_preserving`.
     max_steps : int
     tol : float
         Stop when the relative errors' root mean square over triangles is below, without folds.
@@ -152,8 +159,7 @@ def match_areas(V, F, uv, *, max_steps=40, tol=GOOD_ENOUGH):
     if not np.all(radius > 0):
         raise ValueError(f"uv: expected a boundary around 0; got {np.sum(~(radius > 0))} there")
     uv[rim] /= radius[:, None]
-    share = meshes.triangle_areas(V, F)
-    share = share / share.sum()
+    share = _shares(V, F, density)
     smooth = sparse.block_diag([meshes.cotangent_laplacian(V, F)] * 2, format="csr")
     history = [_match(uv, F, share)]
     best, least = uv, history[0]
@@ -200,6 +206,20 @@ def pull_back(V, F, uv, points):
     x = np.einsum("kc,kcd->kd", weights, V[F[triangle]])
     x[triangle < 0] = np.nan
     return x, triangle
+
+
+def _shares(V, F, density):
+    """Share of each triangle in the surface's area, or in the mass of a density; sum 1."""
+    areas = meshes.triangle_areas(V, F)
+    if density is not None:
+        density = np.asarray(density, dtype=float)
+        if density.shape != (len(V),) or not np.all(density > 0):
+            raise ValueError(
+                f"density: expected {len(V)} positive numbers; got shape {density.shape}, "
+                f"{np.sum(~(density > 0))} of them not positive"
+            )
+        areas = areas * density[F].mean(axis=1)
+    return areas / areas.sum()
 
 
 def _match(uv, F, share):
