@@ -24,7 +24,7 @@ def linear(*hexes):
 
 
 SKIN_TONES = linear("f3d3c1", "e6b99a", "d09a74", "a8734e", "7f5238", "5d3a29")
-IRISES = linear("5c2f10", "8a6420", "628c3c", "3f9c9c", "4a98f0")
+IRISES = linear("5c2f10", "8a6420", "628c3c", "3f9c9c", "4488d8")
 HAIRS = linear("15110f", "3a2416", "6b3a1c", "8f4a20", "c79a5a", "e6dccb")
 
 

@@ -6,7 +6,7 @@ MakeHuman's (CC0). Left and right are the person's: the left eye is seen on the 
 Used in *Two laws of data*.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -73,7 +73,13 @@ def render(n: int, *, seed: int, size: int = 64, factors=None):
     else:
         if isinstance(factors, str):
             factors = (factors,)
-        table = draw(n, seed=seed, names=factors)
+        if factors is not None and not isinstance(factors, Iterable):
+            raise ValueError(
+                f"factors: expected None, names of factors, or a mapping to values, got {factors!r}"
+            )
+        names = None if factors is None else list(factors)
+        check_names(names or (), "factors")
+        table = draw(n, seed=seed, names=names)
     head = heads.load()
     images = np.empty((n, size, size, 3), np.uint8)
     for i in range(n):
@@ -118,7 +124,7 @@ def _shadows(head, points, light, n):
     right /= np.linalg.norm(right)
     axes = np.array([right, -np.cross(light, right), light])
     scale = np.array([n / 4.0, n / 4.0, 1.0])[:, None]
-    shift = np.array([n / 2, n / 2 - 0.2 * n / 4.0, 20.0])
+    shift = np.array([(n - 1) / 2, (n - 1) / 2 - n / 20, 20.0])
     frame = np.column_stack([scale * axes, shift])
     seen = points @ frame[:, :3].T + shift
     opaque = head.triangles[: len(head.triangles) - len(head.frame.triangles)]

@@ -41,8 +41,8 @@ FACTORS = {
     "lip_colour": Factor(0, 1, 0.2, "natural 0, red 1"),
     "iris_left": Factor(0, 1, 0.15, "brown 0, green 0.5, blue 1"),
     "iris_right": Factor(0, 1, 0.15, "brown 0, green 0.5, blue 1"),
-    "iris_left_brightness": Factor(0.6, 1.4, 1, "times the palette"),
-    "iris_right_brightness": Factor(0.6, 1.4, 1, "times the palette"),
+    "iris_left_brightness": Factor(0.4, 1.6, 1, "times the palette"),
+    "iris_right_brightness": Factor(0.4, 1.6, 1, "times the palette"),
     "hair_colour": Factor(0, 1, 0.25, "black 0, brown, red, blond, white 1"),
     "hair_length": Factor(0, 1, 0.4, "shaved 0, to the shoulders 1"),
     "beard": Factor(0, 1, 0, "none 0, full 1"),
@@ -160,7 +160,10 @@ def check_names(names, argument):
 
 def check_values(name, values, n):
     """Return the values of one factor as an (n,) float array."""
-    values = np.asarray(values, dtype=float)
+    try:
+        values = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"factors[{name!r}]: expected numbers, got {values!r}") from None
     if values.shape not in ((), (n,)):
         raise ValueError(
             f"factors[{name!r}]: expected one number or {n}, got an array of shape {values.shape}"

@@ -86,8 +86,9 @@ def hang(strands, length):
     size -= 0.10 * s**2 * (1 - smoothstep(length / 1.2))  # short hair hugs the neck
     size += 0.012 * np.cos(23 * angle) - 0.05 * inner * (1 - edge) - 0.08 * edge
     tuck = 0.12 * smoothstep((drop - 0.75) / 0.6) * np.cos(angle / 2)
-    x = 0.88 * np.sin(angle) * size
-    z = -0.80 - 0.95 * np.cos(angle) * (size - tuck) + 0.05 * edge
+    turn = angle * (0.70 + 0.30 * smoothstep(length / 1.1))  # short hair stays behind the ears
+    x = 0.88 * np.sin(turn) * size
+    z = -0.80 - 0.95 * np.cos(turn) * (size - tuck) + 0.05 * edge
     return np.column_stack([x, 0.22 - drop, z])
 
 
@@ -101,41 +102,50 @@ def glasses() -> Frame:
     np.float64(1.0)
     """
     centres, across, sides, triangles, start = [], [], [], [], 0
-    angle = 2 * np.pi * np.arange(_TUBE) / _TUBE
-    for line, closed, side in _wires():
-        if closed:
-            along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
-        else:
-            along = np.gradient(line, axis=0)
-        along /= np.linalg.norm(along, axis=1, keepdims=True)
-        u = np.cross(along, [0.0, 0.0, 1.0] if closed else [0.0, 1.0, 0.0])
-        u /= np.linalg.norm(u, axis=1, keepdims=True)
-        v = np.cross(along, u)
-        tube = u[:, None] * np.cos(angle)[:, None] + v[:, None] * np.sin(angle)[:, None]
-        across.append(tube.reshape(-1, 3))
-        centres.append(np.repeat(line, _TUBE, axis=0))
-        sides.append(np.repeat(side, _TUBE))
-        n = len(line)
-        i = np.arange(n if closed else n - 1)
-        for k in range(_TUBE):
-            here, there = start + i * _TUBE, start + (i + 1) % n * _TUBE
-            a, b, c, d = here + k, here + (k + 1) % _TUBE, there + (k + 1) % _TUBE, there + k
-            triangles += [np.column_stack([a, b, c]), np.column_stack([a, c, d])]
-        start += n * _TUBE
+    for line, closed, side, has_twin in _wires():
+        tube, faces = _tube(line, closed)
+        for sign in (1, -1) if has_twin else (1,):
+            mirror = np.array([sign, 1, 1])
+            centres.append(np.repeat(line * mirror, _TUBE, axis=0))
+            across.append(tube * mirror)
+            sides.append(np.repeat(side if sign == 1 else 1 - side, _TUBE))
+            triangles.append(start + faces[:, ::sign])
+            start += len(tube)
     stacks = (np.concatenate(parts) for parts in (centres, across, sides, triangles))
     return Frame(*stacks)
 
 
+def _tube(line, closed):
+    """Return the ways across a tube about a line, (k, 3), and its triangles, (m, 3)."""
+    if closed:
+        along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
+    else:
+        along = np.gradient(line, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    u = np.cross(along, [0.0, 0.0, 1.0] if closed else [0.0, 1.0, 0.0])
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    v = np.cross(along, u)
+    angle = 2 * np.pi * np.arange(_TUBE) / _TUBE
+    tube = u[:, None] * np.cos(angle)[:, None] + v[:, None] * np.sin(angle)[:, None]
+    n = len(line)
+    i = np.arange(n if closed else n - 1) * _TUBE
+    faces = []
+    for k in range(_TUBE):
+        here, there, up = i, (i + _TUBE) % (n * _TUBE), (k + 1) % _TUBE
+        a, b, c, d = here + k, here + up, there + up, there + k
+        faces += [np.column_stack([a, b, c]), np.column_stack([a, c, d])]
+    return tube.reshape(-1, 3), np.concatenate(faces)
+
+
 def _wires():
-    """Yield centre line, whether it is closed, and the side of each of its points."""
+    """Yield centre line, whether it closes, the side of its points, whether it has a twin."""
     t = np.linspace(0, 2 * np.pi, _RING, endpoint=False)
     x, y = EYE[0] + 0.015 + 0.215 * np.cos(t), EYE[1] - 0.03 + 0.185 * np.sin(t)
     rim = np.column_stack([x, y, EYE[2] + 0.30 - 0.35 * (x - 0.1) ** 2])
+    yield rim, True, np.ones(len(rim)), True
     s = np.linspace(0, 1, 6)
     temple = np.column_stack([0.51 + 0.21 * s**0.5, 0.03 + 0 * s, 0.245 - 1.1 * s])
-    for line, closed in ((rim, True), (temple, False)):
-        yield line, closed, np.ones(len(line))
-        yield (line * [-1, 1, 1])[::-1], closed, np.zeros(len(line))
+    yield temple, False, np.ones(len(temple)), True
     s = np.linspace(-1, 1, 7)
     bridge = np.column_stack([0.1 * s, 0.055 - 0.03 * s**2, 0.29 + 0.03 * (1 - s**2)])
-    yield bridge, False, (1 + s) / 2
+    yield bridge, False, (1 + s) / 2, False

@@ -245,9 +245,9 @@ def shade(seen, weight, triangles, part, fixed, moving, look, distance, depth, f
                 _paint_eye(ex, ey, ez, iris, look.gaze, colour)
                 for c in range(3):
                     normal[c] = look.turn[c, 0] * ex + look.turn[c, 1] * ey + look.turn[c, 2] * ez
-                gloss, power = 1.3, 90.0
+                gloss, power = 0.9, 160.0
             elif kind == HAIR:
-                shine = strands(2.0 * a[0]) * (0.75 + 0.25 * a[1])
+                shine = strands(2.0 * abs(a[0])) * (0.75 + 0.25 * a[1])
                 for c in range(3):
                     colour[c] = look.hair[c] * shine
                 hairy = 1.0
@@ -255,8 +255,8 @@ def shade(seen, weight, triangles, part, fixed, moving, look, distance, depth, f
                 colour[:] = look.frame
                 gloss, power = 0.5, 40.0
             elif kind == TEETH:
-                colour[0], colour[1], colour[2] = 0.72, 0.68, 0.60
-                openness, gloss = look.mouth, 0.2
+                colour[0], colour[1], colour[2] = 0.58, 0.55, 0.49
+                openness, gloss = look.mouth, 0.05
             else:
                 colour[0], colour[1], colour[2] = 0.22, 0.05, 0.05
                 openness = 0.4 * look.mouth
