@@ -48,7 +48,13 @@ def targets(f):
             w[name] = w.get(name, 0.0) + times * value
 
     smile = max(f["smile"], 0)
-    add({"mouthSmile": smile, "cheekSquint": 0.5 * smile, "mouthUpperUp": 0.35 * smile})
+    add(
+        {
+            "mouthSmile": 0.12 + 0.88 * smile,
+            "cheekSquint": 0.5 * smile,
+            "mouthUpperUp": 0.35 * smile,
+        }
+    )
     add({"mouthFrown": max(-f["smile"], 0)})
     add({"jawOpen": 0.6 * f["jaw_open"], "eyeBlink": f["blink"]})
     up, down = max(f["brow_raise"], 0), max(-f["brow_raise"], 0)

@@ -55,17 +55,12 @@ def curtain():
     k = np.arange(across * along).reshape(across, along)
     corners = [k[:-1, :-1], k[1:, :-1], k[1:, 1:], k[:-1, 1:]]
     p, q, r, t = (corner.ravel() for corner in corners)
-    half = np.concatenate([np.column_stack([p, q, r]), np.column_stack([p, r, t])])
-    mirrored = (a[:-1, :-1] >= 0).ravel()
-    half = np.concatenate(
-        [
-            np.where(mirrored[:, None], np.column_stack([p, q, r]), np.column_stack([p, q, t])),
-            np.where(mirrored[:, None], np.column_stack([p, r, t]), np.column_stack([q, r, t])),
-        ]
-    )
-    return np.concatenate([outer, outer + [0, 0, 1]]), np.concatenate(
-        [half[:, ::-1], half + k.size]
-    )
+    left = (a[:-1, :-1] >= 0).ravel()[:, None]  # diagonals that are mirror images
+    first = np.where(left, np.column_stack([p, q, r]), np.column_stack([p, q, t]))
+    second = np.where(left, np.column_stack([p, r, t]), np.column_stack([q, r, t]))
+    half = np.concatenate([first, second])
+    inner = outer + [0, 0, 1]
+    return np.concatenate([outer, inner]), np.concatenate([half, half[:, ::-1] + k.size])
 
 
 def hang(strands, length):
