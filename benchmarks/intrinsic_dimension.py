@@ -34,7 +34,7 @@ from omt_course.geometry.dimension import (
     two_nearest,
 )
 
-SEED, K, DRAWS, N_RENDERED = 0, 10, 3, 4000
+SEED, K, DRAWS, N_RENDERED = 0, 10, 3, 2000
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
 NORMAL = (2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200)
 FACTORS = ("yaw", "pitch", "light_azimuth", "skin_tone", "background_brightness")
