@@ -63,7 +63,8 @@ def restricted_delaunay(
     probes : int
         Values of `level` along every dual edge that is not kept, to see it crossed twice.
     strict : bool
-        Raise when the triangles are not a closed surface through all points (default), or return.
+        Raise when the triangles are not a closed surface through all points, or a dual edge crosses
+        it more than once (default), or return.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def restricted_delaunay(
         raise ValueError(f"points: expected samples of a surface, got {n} and no triangle")
     found = meshes.inspect(points, F)
     if strict:
-        _check(found)
+        _check(found, doubled)
     return Reconstruction(F, found, doubled)
 
 
@@ -273,8 +274,10 @@ def _crossed_twice(sites, tetrahedra, neighbours, centres, value, level, probes)
     return int(crossed.sum())
 
 
-def _check(found):
+def _check(found, doubled=0):
     wrong = found.defects()
+    if doubled:
+        wrong.append(f"{doubled} Voronoi edges that cross it more than once")
     if found.components != 1:
         wrong.append(f"{found.components} components")
     if found.boundaries:

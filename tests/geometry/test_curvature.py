@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from omt_course.geometry import curvature, meshes
-from omt_course.geometry.convergence import covering_radius, errors, true_distances
 from omt_course.geometry.reconstruction import convex_position
 from omt_course.geometry.sampling import farthest_point
 from omt_course.geometry.smooth import Sphere, Torus, lantern
@@ -92,34 +91,3 @@ def test_eigenvalues_scale_and_count_components():
     assert np.allclose(two, [0, 0, one[1], one[1]], atol=1e-8) or np.abs(two[:2]).max() < 1e-8
     with pytest.raises(ValueError, match="k: expected 1 to 199, fewer than vertices, got 200"):
         curvature.laplace_eigenvalues(V, F, 200)
-
-
-@pytest.mark.parametrize("surface", [Sphere(), Torus()])
-def test_everything_converges_at_its_rate(surface):
-    V = samples(surface, 1600)
-    pairs = true_distances(surface, V, [0], 40)
-    found = [errors(surface, V[:n], surface.triangulate(V[:n]).F, pairs) for n in (200, 1600)]
-    ratio = np.log(found[0].covering / found[1].covering)
-
-    def order(key):
-        return np.log(getattr(found[0], key) / getattr(found[1], key)) / ratio
-
-    assert all(one.aligned for one in found)
-    for key in ("hausdorff", "area", "geodesic", "eigenvalues"):
-        assert 1.7 < order(key) < 2.5, (key, order(key))
-    assert 0.75 < order("normal") < 1.4
-    assert order("gauss") > 0.8 and order("mean") > 0.8
-    assert found[1].spectrum.shape == (10,)
-
-
-def test_covering_radius_agrees_with_a_dense_sample():
-    torus = Torus()
-    V = samples(torus, 200)
-    F = torus.triangulate(V).F
-    dense = torus.sample(2**16, rng=np.random.default_rng(5))
-
-    from scipy.spatial import cKDTree
-
-    measured = cKDTree(V).query(dense)[0].max()
-    exact = covering_radius(torus, V, F)
-    assert measured <= exact + 1e-12 and exact - measured < 0.01
