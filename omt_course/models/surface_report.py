@@ -8,11 +8,12 @@ are found.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from omt_course.geometry import meshes
-from omt_course.geometry.distances import hausdorff
 from omt_course.geometry.injectivity import PlanarMap, boundary_crossings, planar_map
 from omt_course.geometry.preimages import Overlap, overlap
+from omt_course.geometry.sampling import spread
 from omt_course.models.relu_cells import cells_on_mesh
 from omt_course.models.relu_paths import along
 
@@ -94,7 +95,7 @@ class Report:
         return max(self.there, self.back)
 
 
-def examine(model, V, F, *, rng, seen=None, spacing=0.005, pieces=True):
+def examine(model, V, F, *, rng, seen=None, spacing=0.002, pieces=True):
     """Judge an autoencoder on a surface.
 
     Parameters
@@ -132,7 +133,7 @@ def examine(model, V, F, *, rng, seen=None, spacing=0.005, pieces=True):
     error = np.linalg.norm(W - V, axis=1) * percent
     found = overlap(V, F, uv, rng=rng)
     found = Overlap(found.share, found.error, found.distance * percent, found.pair)
-    distance = hausdorff((W, F), (V, F), spacing=spacing * meshes.diagonal(V))
+    there, back = _hausdorff((W, F), (V, F), spacing * meshes.diagonal(V))
     again = model.codes_of(W) if seen is V else uv
     returning = np.linalg.norm(again - uv, axis=1).max() / meshes.diagonal(uv)
     relu = model.config["activation"] == "relu"
@@ -142,11 +143,29 @@ def examine(model, V, F, *, rng, seen=None, spacing=0.005, pieces=True):
         network=network_map(model, V, F, seen=seen) if relu and pieces else None,
         mean_error=float(error.mean()),
         largest_error=float(error.max()),
-        there=distance.forward * percent,
-        back=distance.backward * percent,
-        slack=distance.slack * percent,
+        there=there * percent,
+        back=back * percent,
+        slack=100 * spacing,
         returning=100 * float(returning),
     )
+
+
+def _hausdorff(A, B, spacing):
+    """Return both one-sided distances of two meshes, as `geometry.distances.hausdorff` does.
+
+    Distances to a cloud of points are cheap and at most `spacing` too large. So exact distances,
+    to triangles, are needed only of the points that may be the farthest.
+    """
+    import trimesh
+
+    clouds = [np.unique(spread(*one, spacing), axis=0) for one in (A, B)]
+    found = []
+    for points, cloud, mesh in ((clouds[0], clouds[1], B), (clouds[1], clouds[0], A)):
+        near = cKDTree(cloud).query(points)[0]
+        farthest = points[near >= near.max() - spacing]
+        surface = trimesh.Trimesh(*mesh, process=False)
+        found.append(float(trimesh.proximity.closest_point(surface, farthest)[1].max()))
+    return found
 
 
 def network_map(model, V, F, *, seen=None):
