@@ -47,7 +47,9 @@ class Look(NamedTuple):
     light: np.ndarray  # towards the light, unit vector
 
 
-_LASTING = EYE[0], EYE[1], EYE[2]
+# Constants are compiled in, and numba's cache looks at this file only: who changes one of `head`'s
+# saves this file too.
+_EYE = EYE[0], EYE[1], EYE[2]
 _LINE = np.interp(np.linspace(-2, 1, 301), HAIRLINE_Z, HAIRLINE_Y)
 _U = np.linspace(0, 0.8, 81)  # |x|
 _BEARD = np.interp(
@@ -102,57 +104,58 @@ def _wrinkles(u, y, z):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
-def _paint_skin(x, y, z, lips, lids, look, colour):
+def _paint_skin(x, y, z, lips, lids, tints, shares, colour):
     """Write the colour of a place on the head's surface; return how much of it is hair."""
+    scalp, beard, brow_width, wrinkles, makeup = shares
     u = abs(x)
     blush, under = 0.0, 0.0
     if -0.75 < y < 0.1 and z > -0.4:
         blush = np.exp(-((u - 0.36) ** 2 + (y + 0.34) ** 2) / 0.03)
         blush += 0.7 * np.exp(-(u**2 / 0.012 + (y + 0.36) ** 2 / 0.02)) * step((z - 0.2) / 0.1)
         under = np.exp(-(((u - 0.25) / 0.12) ** 2) - ((y + 0.13) / 0.05) ** 2)
-    lines = _wrinkles(u, y, z) if look.wrinkles > 0 and z > -0.3 else 0.0
-    shade = 1 - 0.38 * look.wrinkles * lines - (0.08 + 0.14 * look.wrinkles) * under
+    lines = _wrinkles(u, y, z) if wrinkles > 0 and z > -0.3 else 0.0
+    shade = 1 - 0.38 * wrinkles * lines - (0.08 + 0.14 * wrinkles) * under
     for c in range(3):
-        colour[c] = look.skin[c] * shade
+        colour[c] = tints[0, c] * shade
     colour[0] *= 1 + 0.06 * blush
     colour[1] *= 1 - 0.13 * blush
     colour[2] *= 1 - 0.11 * blush
-    lid = lids * look.makeup
+    lid = lids * makeup
     for c in range(3):
-        colour[c] += step(1.4 * lips - 0.15) * (look.lips[c] - colour[c])
+        colour[c] += step(1.4 * lips - 0.15) * (tints[1, c] - colour[c])
         colour[c] *= 1 - 0.55 * lid
     k = min(max((z + 2.0) * 100.0, 0.0), 299.0)
     i = int(k)
     line = _LINE[i] + (k - i) * (_LINE[i + 1] - _LINE[i])
-    hair = look.scalp * step((y - line + 0.02) / 0.07)
+    hair = scalp * step((y - line + 0.02) / 0.07)
     fuzz = 0.0
-    if look.beard > 0 and u < 0.66 and y < 0.1:  # not on the ears
+    if beard > 0 and u < 0.66 and y < 0.1:  # not on the ears
         i = int(100 * u)
         low = _BEARD[i] + (100 * u - i) * (_BEARD[i + 1] - _BEARD[i])
         fuzz = step((low - y) / 0.10 + 0.3) * step((y + 1.25) / 0.25) * step((z + 0.62) / 0.15)
         fuzz *= 1 - step(2.5 * lips - 0.2)
         if fuzz > 0:
             grain = 0.93 + 0.07 * np.sin(83 * u + 31 * y) * np.sin(47 * y - 29 * u)
-            fuzz *= look.beard * grain
+            fuzz *= beard * grain
     brow = 0.0
     if 0.05 < y < 0.4 and 0.0 < z and u < 0.55:
-        width = look.brow_width * (0.046 - 0.05 * u)
+        width = brow_width * (0.046 - 0.05 * u)
         i = int(100 * u)
         middle = _BROW[i] + (100 * u - i) * (_BROW[i + 1] - _BROW[i])
         brow = step(1.9 - 1.6 * abs(y - middle) / width)
         brow *= step((u - 0.05) / 0.05) * step((0.54 - u) / 0.06) * step(z / 0.1)
     if brow > 0 or fuzz > 0:
         for c in range(3):
-            colour[c] += 0.9 * brow * (look.brow[c] - colour[c])
-            colour[c] += 0.92 * fuzz * (look.brow[c] - colour[c])
+            colour[c] += 0.9 * brow * (tints[3, c] - colour[c])
+            colour[c] += 0.92 * fuzz * (tints[3, c] - colour[c])
     if hair > 0:
         shine = strands(np.arctan2(z + 0.75, y - 0.1) + 0.15 * u)
         for c in range(3):
-            colour[c] += hair * (look.hair[c] * shine - colour[c])
+            colour[c] += hair * (tints[2, c] * shine - colour[c])
     if y < -1.2:
         shirt = step((-1.34 + 0.22 * step((u - 0.3) / 0.5) - y) / 0.04)
         for c in range(3):
-            colour[c] += shirt * (look.shirt[c] - colour[c])
+            colour[c] += shirt * (tints[4, c] - colour[c])
     return max(hair, 0.7 * fuzz)
 
 
@@ -163,7 +166,7 @@ def _paint_eye(ex, ey, ez, iris, gaze, colour):
     white = 1 - 0.35 * step(abs(ex) * 1.1)
     colour[0], colour[1], colour[2] = 0.78 * white, 0.74 * white, 0.72 * white
     inside = 1 - step((d - 0.53) / 0.10)
-    glow = 0.9 + 0.8 * step((0.2 - ey) / 0.6)  # the iris is brighter away from the upper lid
+    glow = 0.8 + 0.65 * step((0.2 - ey) / 0.6)  # the iris is brighter away from the upper lid
     ring = 1 - 0.6 * step((d - 0.40) / 0.14)
     pupil = 1 - step((d - 0.17) / 0.07)
     for c in range(3):
@@ -217,6 +220,11 @@ def shade(seen, weight, triangles, part, fixed, moving, look, distance, depth, f
     out = np.empty((n, n, 3))
     a, p = np.empty(6), np.empty(6)
     colour, normal = np.empty(3), np.empty(3)
+    tints = np.empty((5, 3))  # one array instead of five: each costs time in a call
+    tints[0], tints[1], tints[2], tints[3] = look.skin, look.lips, look.hair, look.brow
+    tints[4] = look.shirt
+    shares = (look.scalp, look.beard, look.brow_width, look.wrinkles, look.makeup)
+    light = look.light
     for i in range(n):
         for j in range(n):
             t = seen[i, j]
@@ -234,11 +242,11 @@ def shade(seen, weight, triangles, part, fixed, moving, look, distance, depth, f
             openness, gloss, power, hairy = a[5], 0.10, 14.0, 0.0
             normal[:] = p[3:]
             if kind == SKIN:
-                hairy = _paint_skin(a[0], a[1], a[2], a[3], a[4], look, colour)
+                hairy = _paint_skin(a[0], a[1], a[2], a[3], a[4], tints, shares, colour)
                 gloss = 0.10 * (1 - hairy) + 0.12 * a[3]
             elif kind == LEFT_EYE or kind == RIGHT_EYE:
                 side = 1.0 if kind == LEFT_EYE else -1.0
-                ex, ey, ez = a[0] - side * _LASTING[0], a[1] - _LASTING[1], a[2] - _LASTING[2]
+                ex, ey, ez = a[0] - side * _EYE[0], a[1] - _EYE[1], a[2] - _EYE[2]
                 length = np.sqrt(ex * ex + ey * ey + ez * ez)
                 ex, ey, ez = ex / length, ey / length, ez / length
                 iris = look.iris_left if kind == LEFT_EYE else look.iris_right
@@ -265,7 +273,6 @@ def shade(seen, weight, triangles, part, fixed, moving, look, distance, depth, f
                 normal[c] /= max(length, 1e-9)
             vx, vy, vz = -p[0], -p[1], distance - p[2]
             length = np.sqrt(vx * vx + vy * vy + vz * vz)
-            light = look.light
             hx, hy, hz = light[0] + vx / length, light[1] + vy / length, light[2] + vz / length
             length = np.sqrt(hx * hx + hy * hy + hz * hz)
             half = max((normal[0] * hx + normal[1] * hy + normal[2] * hz) / length, 0.0)
