@@ -76,7 +76,8 @@ def cells_on_mesh(network: nn.Sequential, V: np.ndarray, F: np.ndarray) -> CellC
     Returns
     -------
     CellComplex
-        Its cells are the pieces, one for each triangle and pattern.
+        Its cells are the pieces, one for each triangle and pattern. While a layer cuts, a number is
+        kept for every vertex and unit of the layer.
 
     Raises
     ------

@@ -128,8 +128,8 @@ def learn_path(network, path, *, steps, lr=5e-3, rounds=40):
     """Train a network with one output to send a path injectively to an interval.
 
     First to the arc length, with a penalty on slopes below a half, at six points of every segment;
-    then, for a path that is still folded, the same at the ends of the exact pieces, cut anew in each
-    round of 25 steps.
+    then, for a path that is still folded, the same at the ends of the exact pieces, cut anew in
+    each round of 25 steps.
 
     Parameters
     ----------
