@@ -7,6 +7,7 @@ over them from Green's theorem.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import Delaunay
 
 from omt_course.transport.domains import Box, Polygon, disk
 
@@ -145,3 +146,26 @@ def manufactured(domain, points, heights):
     cells = laguerre_cells(domain, points, heights)
     masses = np.array([area(cell) for cell in cells])
     return Problem(domain, points, masses, cells, cost(cells, points))
+
+
+def sunflower(n):
+    """A disk mesh of radius 1: n inner vertices on a sunflower spiral, then a rim; V (., 2), F."""
+    k = np.arange(n) + 0.5
+    radius, turn = np.sqrt(k / n) * (1 - n**-0.5), np.pi * (1 + 5**0.5) * k
+    n_rim = int(2 * np.sqrt(np.pi * n))
+    turn = np.concatenate([turn, 2 * np.pi * np.arange(n_rim) / n_rim])
+    radius = np.concatenate([radius, np.ones(n_rim)])
+    xy = np.column_stack([radius * np.cos(turn), radius * np.sin(turn)])
+    F = Delaunay(xy).simplices.astype(np.int64)
+    u, v = xy[F[:, 1]] - xy[F[:, 0]], xy[F[:, 2]] - xy[F[:, 0]]
+    area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    F[area < 0] = F[area < 0][:, ::-1]
+    return xy, F[np.abs(area) > 1e-12]
+
+
+def dome(n, angle):
+    """A cap of the unit sphere up to a polar angle, meshed by `sunflower`: V (., 3), F."""
+    xy, F = sunflower(n)
+    radius = np.linalg.norm(xy, axis=1)
+    theta = angle * radius
+    return np.column_stack([xy * (np.sin(theta) / radius)[:, None], np.cos(theta)]), F

@@ -9,12 +9,13 @@ import numpy as np
 from ..transport.costs import c_transform, cyclic_monotonicity
 from ..transport.laguerre import laguerre_diagram
 from .checks_networks import cell_count, encodes, linear_piece
-from .checks_surfaces import closed_surface, net, unfolded
+from .checks_surfaces import areas_kept, closed_surface, net, unfolded
 from .verdicts import Check, CheckFailed, closed_form, convex, finite, gradient, place
 
 __all__ = [
     "Check",
     "CheckFailed",
+    "areas_kept",
     "cell_areas",
     "cell_count",
     "closed_form",

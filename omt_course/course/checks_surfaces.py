@@ -6,7 +6,7 @@ face*.
 
 import numpy as np
 
-from ..geometry import meshes
+from ..geometry import disk_maps, meshes
 from ..geometry.sampling import epsilon_net
 from .verdicts import Check, CheckFailed, finite
 
@@ -146,4 +146,44 @@ def unfolded(uv, F) -> Check:
     raise CheckFailed(
         f"{few} of {len(F)} triangles are folded over and {flat} have no area, triangle "
         f"{int(np.argmin(area) if few == flipped else np.argmax(area))} worst."
+    )
+
+
+def areas_kept(V, F, uv, *, tol: float = 0.03) -> Check:
+    """Check that a map of a mesh to the plane keeps the proportions of areas, and folds nothing.
+
+    Parameters
+    ----------
+    V : (n, 3) array
+    F : (m, 3) int array
+    uv : (n, 2) array
+        The answer: images of the vertices.
+    tol : float
+        Largest root mean square, over the surface, of the area stretch minus 1.
+
+    Raises
+    ------
+    CheckFailed
+
+    Examples
+    --------
+    >>> square = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+    >>> areas_kept(square, np.array([[0, 1, 2], [0, 2, 3]]), 2 * square)
+    OK: areas keep their proportions to 0 in the root mean square, no triangle of 2 is folded.
+    """
+    unfolded(uv, F)
+    stretch = disk_maps.area_stretch(V, F, np.asarray(uv, dtype=float))
+    areas = meshes.triangle_areas(V, F)
+    off = float(np.sqrt(np.average((stretch - 1) ** 2, weights=areas)))
+    if off > tol:
+        hint = ""
+        if np.allclose(disk_maps.angle_distortion(V, F, uv), 0, atol=2):
+            hint = " Angles are kept: is it the conformal map you began with?"
+        raise CheckFailed(
+            f"areas are off by {off:.2g} in the root mean square; triangle {np.argmax(stretch)} "
+            f"has {stretch.max():.2g} times its share.{hint}"
+        )
+    return Check(
+        f"areas keep their proportions to {off:.2g} in the root mean square, no triangle of "
+        f"{len(F)} is folded"
     )

@@ -62,9 +62,10 @@ def patches(V, F, n_patches, *, rng):
     if not 2 <= n_patches <= len(F):
         raise ValueError(f"n_patches: expected 2 to {len(F)} (triangles); got {n_patches}")
     areas, middle = meshes.triangle_areas(V, F), V[F].mean(axis=1)
-    chosen = rng.choice(len(F), size=40 * n_patches, p=areas / areas.sum())
-    first = middle[rng.choice(chosen, size=n_patches, replace=False)]
-    centres, _ = kmeans2(middle[chosen], first, iter=10, minit="matrix", missing="warn")
+    chosen = middle[rng.choice(len(F), size=40 * n_patches, p=areas / areas.sum())]
+    distinct = np.unique(chosen, axis=0)
+    first = distinct[rng.choice(len(distinct), size=min(n_patches, len(distinct)), replace=False)]
+    centres, _ = kmeans2(chosen, first, iter=10, minit="matrix", missing="raise")
     label = KDTree(centres).query(middle)[1]
     return np.unique(label, return_inverse=True)[1]  # a centre without triangles drops out
 
