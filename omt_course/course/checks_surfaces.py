@@ -5,9 +5,10 @@ face*.
 """
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..geometry import disk_maps, meshes
-from ..geometry.sampling import epsilon_net
+from ..geometry.nets import epsilon_net
 from .verdicts import Check, CheckFailed, finite
 
 
@@ -44,7 +45,7 @@ def net(points, surface, eps: float, *, resolution: float = 0.0) -> Check:
         raise CheckFailed(f"points have shape {points.shape}, expected (n, 3): one row a sample.")
     surface = np.asarray(surface, dtype=float)
     found = epsilon_net(points, surface, eps - resolution)
-    off = epsilon_net(surface, points, eps).covering  # of a sample from the tested points
+    off = cKDTree(surface).query(points)[0].max()
     if off > eps:
         raise CheckFailed(f"a sample lies {off:.3g} away from the surface: are these its points?")
     if not found.covers:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from . import meshes
-from .sampling import _cloud, spread
+from .nets import check_cloud
+from .sampling import spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,10 @@ def _set(one, name):
     if isinstance(one, tuple):
         if len(one) != 2:
             raise ValueError(f"{name}: expected points (n, 3) or a pair (V, F), got {len(one)}")
-        V, F = _cloud(one[0], name), np.asarray(one[1])
+        V, F = check_cloud(one[0], name), np.asarray(one[1])
         meshes.inspect(V, F)  # shapes and indices
         return V, F
-    return _cloud(one, name)
+    return check_cloud(one, name)
 
 
 def _distance(points, target):

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, Delaunay, QhullError
 
 from . import meshes
-from .sampling import _cloud
+from .nets import check_cloud
 from .topology import Topology
 
 
@@ -92,7 +92,7 @@ def restricted_delaunay(
     >>> found.topology.is_closed, found.topology.genus, len(found.F)
     (True, 0, 92)
     """
-    points = _cloud(points, "points")
+    points = check_cloud(points, "points")
     n = len(points)
     more = np.zeros((0, 3)) if inner_sites is None else np.asarray(inner_sites, dtype=float)
     sites = np.vstack([points, more])
@@ -154,7 +154,7 @@ def convex_position(points: np.ndarray, *, strict: bool = True) -> Reconstructio
     >>> len(convex_position(octahedron).F)
     8
     """
-    points = _cloud(points, "points")
+    points = check_cloud(points, "points")
     try:
         hull = ConvexHull(points)
     except (QhullError, ValueError) as error:

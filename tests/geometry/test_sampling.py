@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import chisquare
 
-from omt_course.geometry import meshes, sampling
+from omt_course.geometry import meshes, nets, sampling
 from omt_course.geometry.smooth import Sphere, lantern
 
 
@@ -65,7 +65,7 @@ def test_farthest_points_until_eps_are_an_epsilon_net():
     x = Sphere().sample(4000, rng=np.random.default_rng(3))
     for eps in (0.5, 0.2, 0.1):
         found = sampling.farthest_point(x, eps=eps)
-        net = sampling.epsilon_net(x[found.order], x, eps)
+        net = nets.epsilon_net(x[found.order], x, eps)
         assert net.is_net and net.covering == pytest.approx(found.radii[-1])
         assert net.separation == pytest.approx(pdist(x[found.order]).min())
         assert net.separation > eps >= net.covering
@@ -87,24 +87,6 @@ def test_farthest_points_stop_when_all_candidates_are_taken():
     assert len(found.order) == 3 and found.radii[-1] == 0
 
 
-def test_a_hole_in_a_net_is_found_and_named():
-    x = Sphere().sample(3000, rng=np.random.default_rng(5))
-    points = x[sampling.farthest_point(x, eps=0.2).order]
-    hole = np.array([0.0, 0.6, 0.8])
-    kept = points[np.linalg.norm(points - hole, axis=1) > 0.5]
-    assert sampling.check_covering(points, x, 0.2).covers
-    found = sampling.epsilon_net(kept, x, 0.2)
-    brute = cdist(x, kept).min(axis=1)
-    assert np.array_equal(np.sort(found.far), np.flatnonzero(brute > 0.2))
-    assert found.covering == pytest.approx(brute.max())
-    assert np.linalg.norm(found.place - hole) < 0.15 and len(found.close) == 0
-    with pytest.raises(ValueError, match=rf"got {len(found.far)} of 3000 tested points farther"):
-        sampling.check_covering(kept, x, 0.2)
-    doubled = np.vstack([points, points[:3] + 1e-3])
-    pairs = sampling.epsilon_net(doubled, x, 0.2)
-    assert pairs.covers and not pairs.is_net and len(pairs.close) >= 3
-
-
 X = np.zeros((4, 3)) + np.arange(4)[:, None]
 
 
@@ -117,9 +99,6 @@ X = np.zeros((4, 3)) + np.arange(4)[:, None]
         (lambda: sampling.farthest_point(X, eps=0.0), "eps: expected a positive"),
         (lambda: sampling.farthest_point(X, 2, first=9), "first: expected an index below 4, got 9"),
         (lambda: sampling.farthest_point(X * np.nan, 2), "points: .* 4 rows that are not finite"),
-        (lambda: sampling.epsilon_net(X[:0], X, 1.0), r"points: expected shape \(n, 3\)"),
-        (lambda: sampling.epsilon_net(X, X * np.inf, 1.0), "surface: .* others in 4 rows"),
-        (lambda: sampling.epsilon_net(X, X, -1.0), "eps: expected a positive length, got -1"),
         (lambda: sampling.spread(np.eye(3), np.array([[0, 1, 2]]), 0), "spacing: expected"),
     ],
 )
