@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from generators import dome
 
 from omt_course.course import checks
+from omt_course.geometry import disk_maps, measure_preserving
 from omt_course.geometry.sampling import farthest_point
 from omt_course.geometry.smooth import Sphere, Torus, lantern
 
@@ -73,3 +75,15 @@ def _try(uv, F):
         return checks.unfolded(uv, F)
     except checks.CheckFailed as error:
         return error
+
+
+def test_areas_kept():
+    V, F = dome(400, 1.2)
+    kept = measure_preserving.measure_preserving(V, F).uv
+    assert "no triangle of" in checks.areas_kept(V, F, kept).message
+    conformal = disk_maps.conformal(V, F)
+    told = refused(checks.areas_kept, V, F, conformal)
+    assert "areas are off by" in told and "is it the conformal map you began with?" in told
+    told = refused(checks.areas_kept, V, F, V[:, :2])
+    assert "areas are off by" in told and "conformal" not in told
+    assert "mirror image" in refused(checks.areas_kept, V, F, kept[:, ::-1])
