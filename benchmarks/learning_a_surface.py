@@ -78,7 +78,10 @@ def judged(model, surface, losses, pieces):
             "network_injective": network.injective,
         }
     codes = model.codes_of(surface.V)
-    codes = (codes - codes.mean(axis=0)) / np.abs(codes - codes.mean(axis=0)).max()
+    codes, front = codes - codes.mean(axis=0), surface.V[:, :2] - surface.V[:, :2].mean(axis=0)
+    u, _, vt = np.linalg.svd(codes.T @ front)
+    codes = codes @ (u @ vt)  # turned to the front view
+    codes /= np.abs(codes).max()
     at_fold = np.zeros(len(codes), dtype=bool)
     at_fold[surface.F[report.chart.folded]] = True
     return values, codes.astype(np.float16), at_fold
