@@ -34,7 +34,7 @@ from omt_course.models.training import seeded
 HIDDEN = ((8, 8), (16, 16), (32, 32), (64, 64), (8, 8, 8), (16, 16, 16), (32, 32, 32), (64, 64, 64))
 SQUARE = np.array([[-2.0, -2], [2, -2], [2, 2], [-2, 2]])
 N_POINTS, BLOCK = 1_000_000, 100_000
-CURVES, ROUNDS = ((8, 8), (16, 16), (32, 32), (64, 64, 64)), 150
+CURVES, ROUNDS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64, 64)), 150
 
 
 def network(widths, seed):

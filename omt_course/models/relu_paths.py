@@ -52,7 +52,7 @@ class PathPieces:
 
     @property
     def folded(self) -> float:
-        """Share of the length on which the one output runs against its prevailing direction."""
+        """Share of the length on which the one output runs backwards or stands still."""
         step, lengths = np.diff(self._one_output()), self.lengths
         back = min(lengths[step <= 0].sum(), lengths[step >= 0].sum())
         return float(back / lengths.sum())
