@@ -128,3 +128,60 @@ def opened(V, F, radius):
         known = (M @ V)[inner] - A[inner][:, rim] @ V[rim]
         X[inner] = splu(A[inner][:, inner].tocsc()).solve(known)
     return X
+
+
+def self_crossings(V, F):
+    """Find the edges of a surface that pass through one of its triangles.
+
+    Parameters
+    ----------
+    V : (n, 3) float array
+    F : (m, 3) int array
+
+    Returns
+    -------
+    edge, triangle : (k, 2) and (k,) int arrays
+        Pairs that cross, inside both, without a common vertex; signs in double precision. Empty
+        for a surface that does not pass through itself.
+
+    Raises
+    ------
+    ValueError
+        If the mesh has defects.
+
+    Notes
+    -----
+    Where a surface crosses itself two of its points have one position, and every encoder that
+    reads positions gives them one code. Taught on the page ``learning-a-surface``.
+
+    Examples
+    --------
+    >>> V = np.array([[0, 0, 0], [2, 0, 0], [0, 2, 0], [0.5, 0.5, -1], [0.5, 0.5, 1], [3, 3, 0.0]])
+    >>> edge, triangle = self_crossings(V, np.array([[0, 1, 2], [3, 4, 5]]))
+    >>> edge.tolist(), triangle.tolist()
+    ([[1, 2], [3, 4]], [1, 0])
+    """
+    V, F = meshes.check(V, F)
+    sides = meshes.edges(F)
+    middle, centre = V[sides].mean(axis=1), V[F].mean(axis=1)
+    half = np.linalg.norm(V[sides[:, 0]] - V[sides[:, 1]], axis=1) / 2
+    reach = np.linalg.norm(V[F] - centre[:, None], axis=2).max(axis=1)
+    near = cKDTree(centre).query_ball_point(middle, half + reach.max())
+    counts = np.array([len(found) for found in near])
+    e = np.repeat(np.arange(len(sides)), counts)
+    f = np.fromiter((t for found in near for t in found), dtype=int, count=counts.sum())
+    close = np.linalg.norm(middle[e] - centre[f], axis=1) <= half[e] + reach[f]
+    apart = (sides[e][:, :, None] != F[f][:, None, :]).all(axis=(1, 2))
+    e, f = e[close & apart], f[close & apart]
+    p, q = V[sides[e, 0]], V[sides[e, 1]]
+    a, b, c = np.moveaxis(V[F[f]], 1, 0)
+    through = [np.sign(_volume(p, q, x, y)) for x, y in ((a, b), (b, c), (c, a))]
+    crossed = (_volume(a, b, c, p) * _volume(a, b, c, q) < 0) & (
+        np.abs(np.sum(through, axis=0)) == 3
+    )
+    return sides[e[crossed]], f[crossed]
+
+
+def _volume(a, b, c, d):
+    """Six times the signed volumes of tetrahedra."""
+    return np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a)

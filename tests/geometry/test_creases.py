@@ -72,6 +72,21 @@ def test_a_larger_radius_opens_more():
     assert values[0] > values[1] > values[2]
 
 
+def test_two_plates_that_cross_are_found_and_parallel_ones_are_not():
+    V, F = folded_sheet(0.5, n=6)
+    assert all(len(found) == 0 for found in creases.self_crossings(V, F))
+    bent = V.copy()
+    upper = V[:, 2] > 0
+    bent[upper, 2] -= 2 * 0.5 * V[upper, 0]  # the upper sheet dips through the lower one
+    edge, triangle = creases.self_crossings(bent, F)
+    # they meet where 0.25 - x = -0.25: x = 0.5, a line of the grid; move it off the vertices
+    bent[upper, 2] += 0.03
+    edge, triangle = creases.self_crossings(bent, F)
+    assert len(edge) > 0
+    assert np.allclose(bent[edge].mean(axis=1)[:, 0], 0.53, atol=0.15)
+    assert np.allclose(bent[F[triangle]].mean(axis=1)[:, 0], 0.53, atol=0.15)
+
+
 def test_bad_input_is_named():
     V, F = folded_sheet(0.1, n=2)
     with pytest.raises(ValueError, match="radius: expected a length >= 0; got -1"):
