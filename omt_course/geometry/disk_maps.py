@@ -90,7 +90,7 @@ def conformal(V, F, *, centre=None):
 
     Notes
     -----
-    Source: Ahlfors, Conformal Invariants, 1973, chapter 1 (harmonic measure and Riemann's map).
+    Source: Ahlfors, Conformal Invariants, 1973, chapter 3 (harmonic measure).
     Taught on the page ``measure-preserving-maps``.
     """
     V, F = meshes.check(V, F, disk=True)

@@ -79,6 +79,38 @@ def locate(uv, F, points):
     return Locator(uv, F).locate(points)
 
 
+def pull_back(V, F, uv, points):
+    """Carry points of the plane to the surface by the inverse of a piecewise linear map.
+
+    Parameters
+    ----------
+    V : (n, 3) float array
+    F : (m, 3) int array
+    uv : (n, 2) float array
+        The map, without folds.
+    points : (k, 2) float array
+
+    Returns
+    -------
+    x : (k, 3) float array
+        Points of the surface; NaN where the image of the surface does not reach.
+    triangle : (k,) int array
+        Their triangles, -1 there.
+
+    Examples
+    --------
+    >>> V = np.array([[0.0, 0, 5], [2, 0, 5], [0, 2, 5]])
+    >>> x, _ = pull_back(V, np.array([[0, 1, 2]]), V[:, :2] / 2, np.array([[0.25, 0.5]]))
+    >>> x.tolist()
+    [[0.5, 1.0, 5.0]]
+    """
+    V, F = np.asarray(V, dtype=float), np.asarray(F)
+    triangle, weights = Locator(uv, F).locate(points)
+    x = np.einsum("kc,kcd->kd", weights, V[F[triangle]])
+    x[triangle < 0] = np.nan
+    return x, triangle
+
+
 @numba.njit(cache=True)
 def _fill(first, last, cells):
     """List the triangles whose boxes meet each bucket, one after the other."""

@@ -13,11 +13,61 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from omt_course.geometry import disk_maps, meshes
-from omt_course.geometry.location import Locator
+from omt_course.geometry.location import pull_back
 from omt_course.transport import domains, semidiscrete
 from omt_course.transport.result import SemidiscreteResult
 
-GOOD_ENOUGH = 0.01  # root mean square of the relative area errors: matching may stop
+__all__ = [
+    "AreasNotMatched",
+    "Match",
+    "Matching",
+    "MeasurePreservingMap",
+    "match_areas",
+    "measure_preserving",
+    "pull_back",
+    "transport_to_vertices",
+]
+
+GOOD_ENOUGH = 0.02  # root mean square of the relative area errors: matching may stop
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well triangle areas match: root mean square relative error, smallest ratio, folds."""
+
+    rms: float
+    smallest: float
+    folds: int
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """A map whose areas were matched.
+
+    Attributes
+    ----------
+    uv : (n, 2) float array
+        The best map seen: fewest folds, then least error. Its boundary is on the unit circle.
+    history : tuple of Match
+        Before the first step, and after each.
+    reached : Match
+        How well `uv` does.
+    converged : bool
+        No folds, and the error within the tolerance.
+    """
+
+    uv: np.ndarray
+    history: tuple
+    reached: Match
+    converged: bool
+
+
+class AreasNotMatched(RuntimeError):
+    """Areas were not matched to the tolerance; `matching` is the best map so far."""
+
+    def __init__(self, message, matching):
+        super().__init__(message)
+        self.matching = matching
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,29 +82,24 @@ class MeasurePreservingMap:
         From the uniform disk to the vertices of `start`, with its mass error.
     centroids : (n, 2) float array
         Centroid of each vertex' cell.
-    uv : (n, 2) float array
-        The map after matching areas; the boundary lies on the unit circle.
-    history : tuple of Match
-        Before the first step, and after each.
+    matching : Matching
+        Areas of triangles matched, from the centroids on.
     """
 
     start: np.ndarray
     transport: SemidiscreteResult = field(repr=False)
     centroids: np.ndarray
-    uv: np.ndarray
-    history: tuple
+    matching: Matching = field(repr=False)
+
+    @property
+    def uv(self):
+        """The map, (n, 2) float array: the boundary lies on the unit circle."""
+        return self.matching.uv
 
 
-@dataclass(frozen=True)
-class Match:
-    """How well triangle areas match: root mean square relative error, smallest ratio, folds."""
-
-    rms: float
-    smallest: float
-    folds: int
-
-
-def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9, max_steps=40):
+def measure_preserving(
+    V, F, *, start=None, density=None, n_sides=512, tol=1e-9, area_tol=GOOD_ENOUGH, strict=True
+):
     """Map a surface to the unit disk so that areas, or a density's masses, keep their proportions.
 
     Parameters
@@ -63,16 +108,18 @@ def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9,
     F : (m, 3) int array
         A topological disk.
     start : (n, 2) float array, optional
-        A map to the unit disk; the conformal one by default. Which one decides the result: among
-        the many maps that keep areas transport gives the one nearest to it.
+        A map to the unit disk; the conformal one by default. It decides the result: of the many
+        maps that keep areas transport gives the nearest one.
     density : (n,) float array, optional
         Positive values at the vertices of a density on the surface, relative to area.
     n_sides : int
         Sides of the polygon that stands for the disk in the transport problem.
     tol : float
         Largest relative error of a cell's area.
-    max_steps : int
-        Steps of `match_areas`; 0 keeps the centroids.
+    area_tol : float
+        Root mean square of the triangles' relative area errors at which `match_areas` stops.
+    strict : bool
+        Raise when transport or `match_areas` does not reach its tolerance, or return all the same.
 
     Returns
     -------
@@ -85,6 +132,8 @@ def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9,
         is not positive.
     omt_course.transport.newton.NotConverged
         If the transport problem was not solved to `tol`.
+    AreasNotMatched
+        If areas of triangles were not matched.
 
     Notes
     -----
@@ -101,6 +150,26 @@ def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9,
     """
     V, F = meshes.check(V, F, disk=True)
     start = disk_maps.conformal(V, F) if start is None else np.asarray(start, dtype=float)
+    result = transport_to_vertices(
+        V, F, start, density=density, n_sides=n_sides, tol=tol, strict=strict
+    )
+    matching = match_areas(V, F, result.centroids, density=density, tol=area_tol, strict=strict)
+    return MeasurePreservingMap(start, result, result.centroids, matching)
+
+
+def transport_to_vertices(V, F, start, *, density=None, n_sides=512, tol=1e-9, strict=True):
+    """Transport the uniform disk to the vertices of a map, each with a third of its triangles.
+
+    Parameters and errors are those of `measure_preserving`, whose first half this is; `start` has
+    to be given.
+
+    Returns
+    -------
+    SemidiscreteResult
+        Its ``centroids`` are the new places of the vertices.
+    """
+    V, F = meshes.check(V, F, disk=True)
+    start = np.asarray(start, dtype=float)
     if start.shape != (len(V), 2):
         raise ValueError(f"start: expected shape ({len(V)}, 2); got {start.shape}")
     beyond = np.sum(~(np.linalg.norm(start, axis=1) < 1 + 1e-6))
@@ -109,12 +178,11 @@ def measure_preserving(V, F, *, start=None, density=None, n_sides=512, tol=1e-9,
     disk = domains.disk(n_sides=n_sides)
     third = np.repeat(_shares(V, F, density) / 3, 3)
     masses = np.bincount(F.ravel(), weights=third, minlength=len(V))
-    result = semidiscrete.solve(disk, start, masses * (disk.volume / masses.sum()), tol=tol)
-    uv, history = match_areas(V, F, result.centroids, density=density, max_steps=max_steps)
-    return MeasurePreservingMap(start, result, result.centroids, uv, history)
+    masses = masses * (disk.volume / masses.sum())
+    return semidiscrete.solve(disk, start, masses, tol=tol, strict=strict)
 
 
-def match_areas(V, F, uv, *, density=None, max_steps=40, tol=GOOD_ENOUGH):
+def match_areas(V, F, uv, *, density=None, max_steps=60, tol=GOOD_ENOUGH, strict=True):
     """Move the vertices of a map to the disk little, until triangles have their share of the area.
 
     Minimises ``sum_t a_t (s_t / a_t - 1)^2``, ``a_t`` the triangle's share of the surface (of its
@@ -135,20 +203,24 @@ def match_areas(V, F, uv, *, density=None, max_steps=40, tol=GOOD_ENOUGH):
     tol : float
         Stop when the relative errors' root mean square over triangles is below, without folds.
 
+    strict : bool
+        Raise when the tolerance is not met, or return with ``converged=False``.
+
     Returns
     -------
-    uv : (n, 2) float array
-        The best map seen: fewest folds, then least error.
-    history : tuple of Match
+    Matching
 
     Raises
     ------
     ValueError
         If `uv` has a wrong shape, or a boundary vertex lies at the origin.
+    AreasNotMatched
+        If areas are not matched to `tol` and `strict` is true; carries the best map.
 
     Notes
     -----
-    Source: Levenberg, Quart. Appl. Math. 2, 1944; Marquardt, SIAM J. Appl. Math. 11, 1963.
+    Source: Levenberg, Quart. Appl. Math. 2, 1944; Marquardt, SIAM J. Appl. Math. 11, 1963; the
+    damping of Nielsen, report IMM-REP-1999-05, Technical University of Denmark.
     """
     V, F = meshes.check(V, F, disk=True)
     uv = np.array(uv, dtype=float)
@@ -163,49 +235,25 @@ def match_areas(V, F, uv, *, density=None, max_steps=40, tol=GOOD_ENOUGH):
     smooth = sparse.block_diag([meshes.cotangent_laplacian(V, F)] * 2, format="csr")
     history = [_match(uv, F, share)]
     best, least = uv, history[0]
-    damping = 1e-3
+    damping, growth = 1e-3, 2.0
     for _ in range(max_steps):
         if least.folds == 0 and least.rms <= tol:
             break
-        uv, damping = _step(uv, F, rim, share, smooth, damping)
+        uv, damping, growth = _step(uv, F, rim, share, smooth, damping, growth)
         if uv is None:
             break
         history.append(_match(uv, F, share))
         if (history[-1].folds, history[-1].rms) < (least.folds, least.rms):
             best, least = uv, history[-1]
-    return best, tuple(history)
-
-
-def pull_back(V, F, uv, points):
-    """Carry points of the plane to the surface by the inverse of a piecewise linear map.
-
-    Parameters
-    ----------
-    V : (n, 3) float array
-    F : (m, 3) int array
-    uv : (n, 2) float array
-        The map, without folds.
-    points : (k, 2) float array
-
-    Returns
-    -------
-    x : (k, 3) float array
-        Points of the surface; NaN where the image of the surface does not reach.
-    triangle : (k,) int array
-        Their triangles, -1 there.
-
-    Examples
-    --------
-    >>> V = np.array([[0.0, 0, 5], [2, 0, 5], [0, 2, 5]])
-    >>> x, _ = pull_back(V, np.array([[0, 1, 2]]), V[:, :2] / 2, np.array([[0.25, 0.5]]))
-    >>> x.tolist()
-    [[0.5, 1.0, 5.0]]
-    """
-    V, F = np.asarray(V, dtype=float), np.asarray(F)
-    triangle, weights = Locator(uv, F).locate(points)
-    x = np.einsum("kc,kcd->kd", weights, V[F[triangle]])
-    x[triangle < 0] = np.nan
-    return x, triangle
+    matching = Matching(best, tuple(history), least, least.folds == 0 and least.rms <= tol)
+    if strict and not matching.converged:
+        raise AreasNotMatched(
+            f"after {len(history) - 1} steps {least.folds} triangles are folded and areas are off "
+            f"by {least.rms:.2g} in the root mean square, tol = {tol:g}: ask for more steps, or "
+            "strict=False for the best map so far",
+            matching,
+        )
+    return matching
 
 
 def _shares(V, F, density):
@@ -234,8 +282,11 @@ def _residual(uv, F, share):
     return (image / image.sum() - share) / np.sqrt(share)
 
 
-def _step(uv, F, rim, share, smooth, damping):
-    """Return the map after one step that lowers the error, and the next damping; None if none."""
+def _step(uv, F, rim, share, smooth, damping, growth):
+    """Return the map after one step that lowers the error (None if there is none), next damping.
+
+    Damping follows Nielsen: less of it the better the quadratic model predicts the gain.
+    """
     n, inner = len(uv), np.setdiff1d(np.arange(len(uv)), rim)
     k, tangent = len(inner), np.column_stack([-uv[rim, 1], uv[rim, 0]])
     rows = np.concatenate([inner, inner + n, rim, rim + n])
@@ -254,11 +305,12 @@ def _step(uv, F, rim, share, smooth, damping):
         turn = np.arctan2(uv[rim, 1], uv[rim, 0]) + move[2 * k :]
         new[rim] = np.column_stack([np.cos(turn), np.sin(turn)])
         after = _residual(new, F, share)
-        gain = 1 - (after @ after) / (before @ before)
+        gain = before @ before - after @ after
         if gain > 0:
-            return new, damping * (0.25 if gain > 0.5 else 0.5)
-        damping *= 4
-    return None, damping
+            foreseen = -(2 * slope + normal @ move) @ move
+            return new, damping * max(1 / 8, 1 - (2 * gain / foreseen - 1) ** 3), 2.0
+        damping, growth = damping * growth, 2 * growth
+    return None, damping, growth
 
 
 def _area_gradient(uv, F):
