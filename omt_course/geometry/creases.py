@@ -166,10 +166,15 @@ def self_crossings(V, F):
     middle, centre = V[sides].mean(axis=1), V[F].mean(axis=1)
     half = np.linalg.norm(V[sides[:, 0]] - V[sides[:, 1]], axis=1) / 2
     reach = np.linalg.norm(V[F] - centre[:, None], axis=2).max(axis=1)
-    near = cKDTree(centre).query_ball_point(middle, half + reach.max())
-    counts = np.array([len(found) for found in near])
-    e = np.repeat(np.arange(len(sides)), counts)
-    f = np.fromiter((t for found in near for t in found), dtype=int, count=counts.sum())
+    size = np.ceil(np.log2(reach))
+    found = []
+    for scale in np.unique(size):  # triangles of like size: few candidates that are too far
+        some = np.flatnonzero(size == scale)
+        near = cKDTree(centre[some]).query_ball_point(middle, half + 2.0**scale)
+        e = np.repeat(np.arange(len(sides)), [len(one) for one in near])
+        f = some[np.fromiter((t for one in near for t in one), dtype=int, count=len(e))]
+        found.append((e, f))
+    e, f = (np.concatenate(part) for part in zip(*found, strict=True))
     close = np.linalg.norm(middle[e] - centre[f], axis=1) <= half[e] + reach[f]
     apart = (sides[e][:, :, None] != F[f][:, None, :]).all(axis=(1, 2))
     e, f = e[close & apart], f[close & apart]
@@ -179,7 +184,9 @@ def self_crossings(V, F):
     crossed = (_volume(a, b, c, p) * _volume(a, b, c, q) < 0) & (
         np.abs(np.sum(through, axis=0)) == 3
     )
-    return sides[e[crossed]], f[crossed]
+    e, f = e[crossed], f[crossed]
+    order = np.lexsort((f, e))
+    return sides[e[order]], f[order]
 
 
 def _volume(a, b, c, d):
