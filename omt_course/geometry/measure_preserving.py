@@ -13,20 +13,9 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from omt_course.geometry import disk_maps, meshes
-from omt_course.geometry.location import pull_back
+from omt_course.geometry.location import pull_back as pull_back
 from omt_course.transport import domains, semidiscrete
 from omt_course.transport.result import SemidiscreteResult
-
-__all__ = [
-    "AreasNotMatched",
-    "Match",
-    "Matching",
-    "MeasurePreservingMap",
-    "match_areas",
-    "measure_preserving",
-    "pull_back",
-    "transport_to_vertices",
-]
 
 GOOD_ENOUGH = 0.02  # root mean square of the relative area errors: matching may stop
 
