@@ -100,7 +100,10 @@ def main():
     torch.set_num_threads(1)
     versions = {name: metadata.version(name) for name in ("numpy", "scipy", "torch")}
     print(__doc__, f"\nPython {platform.python_version()}, {versions}", flush=True)
-    values = {"versions": versions, "epochs_wanted": chosen.epochs, "surfaces": {}}
+    values = {"surfaces": {}}
+    if any(set(SURFACES) - set(chosen.surfaces)):  # what is not asked for stays as it is recorded
+        values = dict(records.read("learning-a-surface").values)
+    values |= {"versions": versions, "epochs_wanted": chosen.epochs}
     for name in chosen.surfaces:
         surface = surfaces.load(name)
         checkpoint = Path(chosen.folder) / f"{name}.pt"
