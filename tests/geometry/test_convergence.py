@@ -6,6 +6,7 @@ from scipy.spatial import cKDTree
 
 from omt_course.geometry import meshes
 from omt_course.geometry.convergence import covering_radius, errors, true_distances
+from omt_course.geometry.sampling import farthest_point
 from omt_course.geometry.smooth import Sphere, Torus
 
 from .test_curvature import samples
@@ -38,6 +39,16 @@ def test_covering_radius_agrees_with_a_dense_sample():
     measured = cKDTree(V).query(dense)[0].max()
     exact = covering_radius(torus, V, F)
     assert measured <= exact + 1e-12 and exact - measured < 0.01
+
+
+def test_a_net_of_candidates_covers_the_surface_up_to_their_resolution():
+    torus = Torus()
+    fine = torus.sample(4096, rng=np.random.default_rng(2))
+    found = farthest_point(fine, eps=0.2)
+    net = fine[found.order]
+    true = covering_radius(torus, net, torus.triangulate(net).F)
+    resolution = covering_radius(torus, fine, torus.triangulate(fine, strict=False).F)
+    assert found.radii[-1] <= 0.2 < true < found.radii[-1] + resolution
 
 
 def test_errors_of_a_scaled_sphere_have_closed_forms():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, SphericalVoronoi
 
 from omt_course.geometry import curvature, meshes
 from omt_course.geometry.reconstruction import convex_position
@@ -30,6 +30,27 @@ def test_gauss_bonnet_on_closed_surfaces_and_with_boundary():
     assert curvature.gauss_measure(V, F, EVERYWHERE) == pytest.approx(
         curvature.angle_defects(V, F)[7:-7].sum()
     )
+
+
+def test_defects_on_the_sphere_are_areas_of_voronoi_cells():
+    # the normals of the triangles are the corners of the cells: the Gauss image of a vertex
+    V = samples(Sphere(), 300)
+    defects = curvature.angle_defects(V, Sphere().triangulate(V).F)
+    assert np.abs(defects - SphericalVoronoi(V).calculate_areas()).max() < 1e-10
+
+
+def test_unions_of_triangles_have_too_little_curvature_caps_scatter():
+    V, cap = samples(Sphere(), 1600), Sphere().cap(1.0)
+    F = Sphere().triangulate(V).F
+    inside = (cap(V) >= 0)[F].all(axis=1)
+    inner = np.ones(len(V), dtype=bool)
+    inner[F[~inside]] = False
+    cells = SphericalVoronoi(V).calculate_areas()
+    union = lambda x: np.where(inner, 1.0, -1.0)  # noqa: E731
+    assert curvature.gauss_measure(V, F, union) == pytest.approx(cells[inner].sum())
+    exact = Sphere().curvature(1.0)[0]
+    assert curvature.gauss_measure(V, F, union) < 0.9 * exact
+    assert curvature.gauss_measure(V, F, cap) == pytest.approx(exact, rel=0.03)
 
 
 def test_measures_of_a_cube():

@@ -44,9 +44,9 @@ def test_the_lantern_is_near_a_fine_cylinder():
     V, F = lantern(8, 12)
     n = 64  # the fine cylinder is itself 1.2e-3 inside
     found = hausdorff((V, F), lantern(n, 6), spacing=0.03)
-    assert found.value <= lantern_distance(8) + 1e-9
-    assert lantern_distance(8) - lantern_distance(n) <= found.value + found.slack
-    assert found.value == pytest.approx(lantern_distance(8), rel=0.05)
+    # by the triangle inequality, for the tested points of the lantern include the deepest
+    assert lantern_distance(8) - lantern_distance(n) <= found.value <= lantern_distance(8) + 1e-9
+    assert found.slack == 0.03
 
 
 def test_value_and_slack_bracket_the_truth():

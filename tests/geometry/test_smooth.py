@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import dblquad, quad, solve_ivp
 
 from omt_course.geometry import meshes
+from omt_course.geometry.sampling import spread
 from omt_course.geometry.smooth import (
     Sphere,
     Torus,
@@ -113,5 +114,8 @@ def test_the_lantern_has_its_area_normals_and_distance(n, m):
     normals = meshes.triangle_normals(V, F)
     assert (np.einsum("md,md->m", normals[:, :2], V[F].mean(axis=1)[:, :2]) > 0).all()
     assert np.allclose(np.abs(normals[:, 2] / np.hypot(*normals[:, :2].T)), m * lantern_distance(n))
-    middle = (V[F] + np.roll(V[F], 1, axis=1)) / 2
-    assert 1 - np.hypot(middle[..., 0], middle[..., 1]).min() == pytest.approx(lantern_distance(n))
+    middle = (V[F] + np.roll(V[F], 1, axis=1)).reshape(-1, 3) / 2
+    tested = np.vstack([middle, spread(V, F, 0.05)])
+    inside = 1 - np.hypot(tested[:, 0], tested[:, 1])
+    assert inside.max() == pytest.approx(lantern_distance(n), rel=1e-12)
+    assert inside.min() > -1e-12  # whatever m is
