@@ -8,7 +8,8 @@ weights (seeds below) and the square [-2, 2]^2. Exact count by `cells`; the time
 three calls after compilation. Brute force: activation patterns, in double precision, at 10^6
 uniform points; `missing` counts distinct sampled patterns that the exact complex does not have,
 `predicted` is the number of cells that 10^6 uniform points hit on average, from the exact areas.
-*Single*: the same points in single precision, patterns that no cell has.
+*Single*: the same points, rounded to single precision, through the network in single precision:
+points whose pattern changes, and patterns that no cell has.
 *Trained*: 64-64-64 after fitting `sin(3 x) cos(3 y)`.
 *Curves*: Hilbert's curve of levels 1, 2, ... learnt by `learn_path`; the exact pieces say whether
 the network is injective on it.

@@ -150,7 +150,7 @@ class CellComplex(Sequence):
 
     @property
     def bound(self) -> int:
-        """The bound of Lei, Luo, Yau and Gu for networks of these widths."""
+        """The bound of Lei, Luo, Yau and Gu for hidden layers of these widths."""
         return bound(self.layers.widths)
 
     @cached_property

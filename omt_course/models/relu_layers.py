@@ -189,8 +189,8 @@ def bound(widths: Sequence[int], *, kind: str = "lei") -> int:
 
     Notes
     -----
-    Sources: Lei, Luo, Yau, Gu (2018); Montufar (2017); Serra, Tjandraatmadja, Ramalingam (2018),
-    theorem 1.
+    Sources: Lei, Luo, Yau, Gu (2018), theorem 4.5, here without its factor for the output layer;
+    Montufar (2017); Serra, Tjandraatmadja, Ramalingam (2018), theorem 1.
 
     Examples
     --------
