@@ -208,8 +208,7 @@ def match_areas(V, F, uv, *, density=None, max_steps=60, tol=GOOD_ENOUGH, strict
 
     Notes
     -----
-    Source: Levenberg, Quart. Appl. Math. 2, 1944; Marquardt, SIAM J. Appl. Math. 11, 1963; the
-    damping of Nielsen, report IMM-REP-1999-05, Technical University of Denmark.
+    Source: Levenberg, Quart. Appl. Math. 2, 1944; Marquardt, SIAM J. Appl. Math. 11, 1963.
     """
     V, F = meshes.check(V, F, disk=True)
     uv = np.array(uv, dtype=float)
@@ -224,11 +223,11 @@ def match_areas(V, F, uv, *, density=None, max_steps=60, tol=GOOD_ENOUGH, strict
     smooth = sparse.block_diag([meshes.cotangent_laplacian(V, F)] * 2, format="csr")
     history = [_match(uv, F, share)]
     best, least = uv, history[0]
-    damping, growth = 1e-3, 2.0
+    damping = 1e-3
     for _ in range(max_steps):
         if least.folds == 0 and least.rms <= tol:
             break
-        uv, damping, growth = _step(uv, F, rim, share, smooth, damping, growth)
+        uv, damping = _step(uv, F, rim, share, smooth, damping)
         if uv is None:
             break
         history.append(_match(uv, F, share))
@@ -271,10 +270,11 @@ def _residual(uv, F, share):
     return (image / image.sum() - share) / np.sqrt(share)
 
 
-def _step(uv, F, rim, share, smooth, damping, growth):
+def _step(uv, F, rim, share, smooth, damping):
     """Return the map after one step that lowers the error (None if there is none), next damping.
 
-    Damping follows Nielsen: less of it the better the quadratic model predicts the gain.
+    Damping halves after a step, quarters after a good one, and is four times as much after one
+    that failed. Less caution lets folds in thin triangles come and go (measured on five surfaces).
     """
     n, inner = len(uv), np.setdiff1d(np.arange(len(uv)), rim)
     k, tangent = len(inner), np.column_stack([-uv[rim, 1], uv[rim, 0]])
@@ -294,12 +294,11 @@ def _step(uv, F, rim, share, smooth, damping, growth):
         turn = np.arctan2(uv[rim, 1], uv[rim, 0]) + move[2 * k :]
         new[rim] = np.column_stack([np.cos(turn), np.sin(turn)])
         after = _residual(new, F, share)
-        gain = before @ before - after @ after
-        if gain > 0:
-            foreseen = -(2 * slope + normal @ move) @ move
-            return new, damping * max(1 / 8, 1 - (2 * gain / foreseen - 1) ** 3), 2.0
-        damping, growth = damping * growth, 2 * growth
-    return None, damping, growth
+        left = (after @ after) / (before @ before)
+        if left < 1:
+            return new, damping * (0.25 if left < 0.5 else 0.5)
+        damping *= 4
+    return None, damping
 
 
 def _area_gradient(uv, F):
