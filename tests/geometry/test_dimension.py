@@ -172,6 +172,26 @@ def test_the_swiss_roll_is_uniform_and_isometric():
     assert (across <= along * (1 + 1e-12)).all() and (across >= 0.998 * along).all()
 
 
+def test_twins_pull_the_reading_down_at_every_k():
+    """A larger k dilutes the error, and leaving the nearest neighbour out helps only if it is one.
+
+    Without twins the shortest of `k - 1` distances is missed: the sum keeps the mean
+    `(k - 1 - H) / d` of order statistics, with `H` the harmonic number of `k - 1`.
+    """
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(400, 10))
+    aside = rng.normal(size=x.shape)
+    aside *= 0.05 / np.linalg.norm(aside, axis=1, keepdims=True)
+    twins = nearest_distances(np.concatenate([x, x + aside]), 40)
+    once = maximum_likelihood(nearest_distances(x, 10)).value
+    read = [maximum_likelihood(twins[:, :k]).value for k in (10, 20, 40)]
+    assert read[0] < read[1] < read[2] < 0.8 * once
+    assert abs(maximum_likelihood(twins[:, 1:10]).value / once - 1) < 0.25
+    flat = torus_distances(4000, 2, 10, rng)
+    harmonic = (1 / np.arange(1, 10)).sum()
+    assert abs(maximum_likelihood(flat[:, 1:]).value / (2 * 8 / (9 - harmonic)) - 1) < 0.03
+
+
 def test_noise_in_the_ambient_space_is_read_as_dimension():
     rng = np.random.default_rng(8)
     X, _ = swiss_roll(2000, rng)
