@@ -1,15 +1,21 @@
-"""The article's autoencoder on two surfaces, and whether what it learns is a homeomorphism.
+"""The article's autoencoder on two surfaces, and the page's small networks on two more.
 
 Network 3-768-384-192-96-48-2 and its mirror, ReLU, Adam at 8e-5, batches of 256 vertices, 400
-epochs, one core. Surfaces: the face that ships with the course, and the Buddha head of the paper,
-which is fetched or found in the folder OMT_COURSE_DATA. Training writes a checkpoint after every
-epoch and goes on where it stopped. Judged are the latent mesh (folded triangles, exact; boundary;
-points with a common code, by 20,000 samples), the network inside the triangles (every piece on
-which it is affine) and the Hausdorff distance of surface and reconstruction (points 0.2 % of the
-diagonal dense). Of the Buddha nothing is kept but numbers and codes.
+epochs or as many as asked for, one core. Surfaces: the face that ships with the course, and the
+Buddha head of the paper, which is fetched or found in the folder OMT_COURSE_DATA. Training writes
+a checkpoint after every epoch and goes on where it stopped; the rate is constant, so a run that
+was stopped after some epochs is the run of so many epochs. Judged are the latent mesh (folded
+triangles, exact; boundary; points with a common code, by 20,000 samples), the network inside the
+triangles (every piece on which it is affine) and the Hausdorff distance of surface and
+reconstruction (points 0.2 % of the diagonal dense). Of the Buddha nothing is kept but numbers and
+codes.
+
+The page's five ways, with the page's widths, steps and seed, are tried on other surfaces of the
+cache folder; only numbers are kept.
 
     OMP_NUM_THREADS=1 python benchmarks/learning_a_surface.py
     OMP_NUM_THREADS=1 python benchmarks/learning_a_surface.py --as-is   # judge the checkpoints
+    OMP_NUM_THREADS=1 python benchmarks/learning_a_surface.py --surfaces --tried nefertiti
 """
 
 import argparse
@@ -22,12 +28,15 @@ import torch
 
 from omt_course.course import records
 from omt_course.datasets import surfaces
+from omt_course.geometry import creases, disk_maps, meshes
 from omt_course.models import surface_autoencoder as sae
 from omt_course.models.surface_report import examine
 
 SEED = 3
 EPOCHS = 400
+WIDTHS = (3, 128, 64, 32, 2)  # the page's small network
 SURFACES = ("face", "buddha")
+TRIED = ("nefertiti_face_disk_pd", "demosthenes_ccby_8k")
 
 
 def trained(surface, checkpoint, epochs):
@@ -87,33 +96,105 @@ def judged(model, surface, losses, pieces):
     return values, codes.astype(np.float16), at_fold
 
 
+def five_ways(surface):
+    """Do with a surface what the page does with its own; return the numbers of every way."""
+    V, F = surface.V, surface.F
+    recipe = {"epochs": max(1, round(1200 * 256 / len(V))), "lr": 3e-3, "schedule": "cosine"}
+    diagonal = meshes.diagonal(V)
+    wide = creases.opened(V, F, 0.04 * diagonal)
+    ways = {
+        "plain": {},
+        "SiLU": {"activation": "silu"},
+        "penalty": {"orientation": 0.1},
+        "warm start, penalty": {"orientation": 0.1, "start": disk_maps.harmonic(V, F)},
+        "open creases, penalty": {"orientation": 0.1, "seen": wide},
+    }
+    values = {
+        "vertices": len(V),
+        "triangles": len(F),
+        "source": surface.source,
+        "distortion": creases.distortion(V, F, n_sources=4).value,
+        "distortion_opened": creases.distortion(wide, F, n_sources=4).value,
+        "pierced": len(np.unique(creases.self_crossings(V, F)[1])),
+        "ways": {},
+    }
+    for way, options in ways.items():
+        generator = torch.Generator().manual_seed(SEED)
+        kinds = {"widths": WIDTHS, "activation": options.pop("activation", "relu")}
+        model = sae.SurfaceAutoencoder.of(V, generator=generator, **kinds)
+        start = options.pop("start", None)
+        if start is not None:
+            shape = {"epochs": recipe["epochs"], "lr": recipe["lr"]}
+            sae.imitate(model, V, start, generator=generator, **shape)
+        pieces = "seen" in options
+        for _ in range(2 if pieces else 1):
+            sae.fit(model, V, F, generator=generator, **recipe, **options)
+            rng = np.random.default_rng(SEED)
+            report = examine(model, V, F, rng=rng, seen=options.get("seen"), pieces=pieces)
+            if pieces and report.chart.injective and report.network.injective:
+                break
+        values["ways"][way] = {
+            "folded": len(report.chart.folded),
+            "folded_area": report.chart.folded_area,
+            "crossings": len(report.chart.crossings),
+            "injective": report.chart.injective,
+            "mean_error": report.mean_error,
+            "largest_error": report.largest_error,
+            "hausdorff": report.hausdorff,
+        }
+        if pieces:
+            values["ways"][way] |= {
+                "turned_triangles": len(report.network.turned),
+                "network_injective": report.network.injective,
+            }
+        print(surface.name, way, values["ways"][way], flush=True)
+    return values
+
+
+def command_of(values):
+    """Return the command that makes a record with these values from nothing."""
+    made, tried = values["surfaces"], values.get("tried", {})
+    uncut = [name for name, one in made.items() if "pieces" not in one]
+    words = ["OMP_NUM_THREADS=1 python benchmarks/learning_a_surface.py", "--surfaces", *made]
+    words += ["--epochs", *(str(one["epochs"]) for one in made.values())]
+    words += ["--uncut", *uncut] if uncut else []
+    return " ".join([*words, "--tried", *tried])
+
+
 def main():
     """Train, judge, print, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", default="build/learning-a-surface", help="of the checkpoints")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--surfaces", nargs="+", default=SURFACES)
-    parser.add_argument("--pieces", nargs="*", default=SURFACES, help="surfaces cut into pieces")
+    parser.add_argument("--epochs", type=int, nargs="+", help="of each surface, or of all")
+    parser.add_argument("--surfaces", nargs="*", default=SURFACES, help="the article's network")
+    parser.add_argument("--uncut", nargs="*", default=(), help="surfaces not cut into pieces")
+    parser.add_argument("--tried", nargs="*", default=TRIED, help="the page's networks")
     parser.add_argument("--as-is", action="store_true", help="judge the checkpoints, train nothing")
     parser.add_argument("--no-record", action="store_true", help="print only")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     versions = {name: metadata.version(name) for name in ("numpy", "scipy", "torch")}
     print(__doc__, f"\nPython {platform.python_version()}, {versions}", flush=True)
-    values = {"surfaces": {}}
-    if any(set(SURFACES) - set(chosen.surfaces)):  # what is not asked for stays as it is recorded
-        values = dict(records.read("learning-a-surface").values)
-    values |= {"versions": versions, "epochs_wanted": chosen.epochs}
-    for name in chosen.surfaces:
+    epochs = chosen.epochs or [EPOCHS]
+    epochs = epochs * len(chosen.surfaces) if len(epochs) == 1 else epochs
+    if len(epochs) != len(chosen.surfaces):
+        parser.error(f"--epochs: expected 1 or {len(chosen.surfaces)} numbers; got {len(epochs)}")
+    values = {"surfaces": {}, "tried": {}}
+    if not set(SURFACES) <= set(chosen.surfaces) or not set(TRIED) <= set(chosen.tried):
+        values |= records.read("learning-a-surface").values  # what is not asked for stays
+    values |= {"versions": versions, "epochs_wanted": EPOCHS}
+    for name, wanted in zip(chosen.surfaces, epochs, strict=True):
         surface = surfaces.load(name)
         checkpoint = Path(chosen.folder) / f"{name}.pt"
-        model, losses = trained(surface, checkpoint, None if chosen.as_is else chosen.epochs)
-        numbers, codes, at_fold = judged(model, surface, losses, name in chosen.pieces)
+        model, losses = trained(surface, checkpoint, None if chosen.as_is else wanted)
+        numbers, codes, at_fold = judged(model, surface, losses, name not in chosen.uncut)
         values["surfaces"][name] = numbers
         values |= {f"{name}_codes": codes, f"{name}_folded": at_fold}
         print(name, *(f"  {key}: {value}" for key, value in numbers.items()), sep="\n", flush=True)
+    for name in chosen.tried:
+        values["tried"][name] = five_ways(surfaces.load(name))
     if not chosen.no_record:
-        command = "OMP_NUM_THREADS=1 python benchmarks/learning_a_surface.py"
+        command = command_of(values)
         print(records.write("learning-a-surface", values, command=command, seeds=[SEED]))
 
 
