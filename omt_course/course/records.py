@@ -16,7 +16,6 @@ import math
 import os
 import platform
 import re
-import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from omt_course import __version__, course
+from omt_course.datasets import shipped
 from omt_course.files import write_atomically
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
 _FIELDS = ("name", "command", "date", "device", "version", "seeds")
 
 
@@ -64,8 +63,7 @@ def folders() -> list[Path]:
     >>> folders()[-1].parts[-3:]
     ('share', 'omt_course', 'records')
     """
-    clone = [_REPOSITORY / "data" / "records"] if (_REPOSITORY / "pyproject.toml").exists() else []
-    return [*clone, Path(sysconfig.get_path("data"), "share", "omt_course", "records")]
+    return [folder / "records" for folder in shipped.folders()]
 
 
 def write(

@@ -6,6 +6,22 @@ from pathlib import Path
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def folders():
+    """Return the folders that may hold shipped data: the clone's if this is one, the package's.
+
+    Returns
+    -------
+    folders : list of pathlib.Path
+
+    Examples
+    --------
+    >>> folders()[-1].parts[-2:]
+    ('share', 'omt_course')
+    """
+    clone = [_REPOSITORY / "data"] if (_REPOSITORY / "pyproject.toml").exists() else []
+    return [*clone, Path(sysconfig.get_path("data"), "share", "omt_course")]
+
+
 def path(*parts):
     """Return the path of a file of ``data/``.
 
@@ -30,9 +46,7 @@ def path(*parts):
     >>> path("surfaces", "face.npz").name
     'face.npz'
     """
-    clone = [_REPOSITORY / "data"] if (_REPOSITORY / "pyproject.toml").exists() else []
-    folders = [*clone, Path(sysconfig.get_path("data"), "share", "omt_course")]
-    places = [folder.joinpath(*parts) for folder in folders]
+    places = [folder.joinpath(*parts) for folder in folders()]
     for place in places:
         if place.is_file():
             return place
