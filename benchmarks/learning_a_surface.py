@@ -96,6 +96,15 @@ def judged(model, surface, losses, pieces):
     return values, codes.astype(np.float16), at_fold
 
 
+def roundness(V, F):
+    """Return the area over that of a flat disk with the same length of the boundary."""
+    length = sum(
+        np.linalg.norm(V[loop] - V[np.roll(loop, -1)], axis=1).sum()
+        for loop in meshes.boundary_loops(F)
+    )
+    return float(4 * np.pi * meshes.triangle_areas(V, F).sum() / length**2)
+
+
 def five_ways(surface):
     """Do with a surface what the page does with its own; return the numbers of every way."""
     V, F = surface.V, surface.F
@@ -115,6 +124,7 @@ def five_ways(surface):
         "source": surface.source,
         "distortion": creases.distortion(V, F, n_sources=4).value,
         "distortion_opened": creases.distortion(wide, F, n_sources=4).value,
+        "roundness": roundness(V, F),
         "pierced": len(np.unique(creases.self_crossings(V, F)[1])),
         "ways": {},
     }
