@@ -13,6 +13,12 @@ _AMBIENT = 0.35
 CLAY = "#e9e4dd"
 """A surface without values: warm light grey, so that blue, red and violet read on it."""
 
+LIGHT = {
+    "lighting": {"ambient": 0.4, "diffuse": 0.65, "specular": 0.05, "roughness": 0.9},
+    "lightposition": {"x": -4e4, "y": 5e4, "z": 1e5},
+}
+"""For plotly's `Mesh3d`: light from the upper left and the front, where z points to the viewer."""
+
 
 def surface(
     ax: Axes, V, F, *, turn=(0.0, 0.0), values=None, colors=None, cmap=None, limits=None, edges=None
