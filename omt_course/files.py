@@ -32,8 +32,10 @@ def write_atomically(path, write):
             os.fsync(stream.fileno())
         os.chmod(aside, 0o666 & ~_umask())  # mkstemp's own mode would hide it from other users
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         Path(aside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk says no name
         raise
 
 

@@ -1,5 +1,6 @@
 """Files are whole or not there."""
 
+import errno
 import os
 import stat
 
@@ -37,3 +38,15 @@ def test_the_file_has_the_usual_permissions(tmp_path):
     (tmp_path / "plain").write_bytes(b"x")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("atomic", "plain")}
     assert len(modes) == 1
+
+
+def test_a_failed_write_names_the_file(tmp_path):
+    def write(stream):
+        stream.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match=r"No space left on device: '.*a'"):
+        write_atomically(tmp_path / "a", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"

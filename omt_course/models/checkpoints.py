@@ -21,7 +21,9 @@ def save(path, **content):
     **content
         Tensors, numbers, strings, and containers of them; `load` needs ``model`` and ``settings``.
     """
-    write_atomically(path, lambda stream: torch.save({"format": _FORMAT, **content}, stream))
+    packed = io.BytesIO()  # torch hides the reason when a write to disk fails
+    torch.save({"format": _FORMAT, **content}, packed)
+    write_atomically(path, lambda stream: stream.write(packed.getbuffer()))
 
 
 def load(path, model, settings):

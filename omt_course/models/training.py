@@ -1,6 +1,7 @@
 """One training loop for every network of the course: early stopping, checkpoints, exact resume."""
 
 import contextlib
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -10,9 +11,7 @@ import torch
 from tqdm import tqdm
 
 from omt_course.models import checkpoints
-
-_WARM_UP = 0.05  # share of the steps in which the cosine schedule rises
-_FLOOR = 0.02  # what it falls to, relative to lr
+from omt_course.models.schedules import rate_at
 
 
 class TrainingDivergedError(RuntimeError):
@@ -21,6 +20,16 @@ class TrainingDivergedError(RuntimeError):
     def __init__(self, message, history):
         super().__init__(message)
         self.history = history
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: its number from 1, mean losses (validation's may be None), seconds so far."""
+
+    number: int
+    train_loss: float
+    validation_loss: float | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ def train(
     patience=None,
     checkpoint=None,
     resume=True,
+    callback=None,
     progress=True,
     label="training",
 ):
@@ -117,6 +127,9 @@ def train(
         harms the last good one.
     resume : bool
         Continue from ``checkpoint`` if it exists; with False, start over and overwrite it.
+    callback : callable, optional
+        Called with every `Epoch`, before the checkpoint that holds it: after a crash an epoch may
+        be reported twice, with the same losses, but none is missed.
     progress : bool
         Show a progress bar on stderr.
     label : str
@@ -191,7 +204,7 @@ def train(
         while len(train_loss) < epochs and not patience_is_out():
             step = len(train_loss) * math.ceil(n / batch_size)
             total = epochs * math.ceil(n / batch_size)
-            rate = _rate(lr, schedule, step, total)
+            rate = functools.partial(rate_at, lr, schedule, step, total)
             value = _epoch(model, loss, data, batch_size, optimiser, generator, rate)
             held_out = value
             if validation is not None and math.isfinite(value):
@@ -210,6 +223,10 @@ def train(
                     best_epoch = len(train_loss)
                     best_state = {k: v.clone() for k, v in model.state_dict().items()}
                 validation_loss.append(held_out)
+            if callback is not None:
+                last = validation_loss[-1] if validation_loss else None
+                seconds = time.perf_counter() - start_time
+                callback(Epoch(len(train_loss), value, last, seconds))
             if checkpoint is not None:
                 checkpoints.save(
                     checkpoint,
@@ -280,22 +297,6 @@ def _take(data, index, model):
     if isinstance(data, tuple):
         return tuple(tensor[index].to(device) for tensor in data)
     return data[index].to(device)
-
-
-def _rate(lr, schedule, first_step, total):
-    """Return the learning rate of step k of an epoch that starts at ``first_step``."""
-
-    def rate(k):
-        if schedule == "constant":
-            return lr
-        step = first_step + k
-        warm_up = max(1, round(_WARM_UP * total))
-        if step < warm_up:
-            return lr * (step + 1) / warm_up
-        progress = (step - warm_up) / max(1, total - warm_up)
-        return lr * (_FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-    return rate
 
 
 def _epoch(model, loss, data, batch_size, optimiser, generator, rate):

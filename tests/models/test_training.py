@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from omt_course.models import checkpoints, training
+from omt_course.models.schedules import rate_at
 from omt_course.models.training import TrainingDivergedError, seeded, train
 
 OPTIONS = {"batch_size": 16, "lr": 0.01, "progress": False}
@@ -375,3 +376,42 @@ def test_bad_arguments_are_named(data, change, message):
     arguments = {"data": data, "epochs": 1, **OPTIONS, **change}
     with pytest.raises(ValueError, match=message):
         train(network(), noisy_error, arguments.pop("data"), generator=generator(), **arguments)
+
+
+def test_every_epoch_is_reported_and_none_is_missed_by_a_crash(data, tmp_path):
+    """The report comes before the checkpoint: a crash between them repeats it, word for word."""
+    seen = []
+
+    def fit(callback, checkpoint=None):
+        rng = generator(1)
+        return train(
+            network(), noisy_error, data, epochs=4, generator=rng, callback=callback,
+            validation=data, checkpoint=checkpoint, **OPTIONS,
+        )  # fmt: skip
+
+    history = fit(seen.append)
+    assert [epoch.number for epoch in seen] == [1, 2, 3, 4]
+    assert tuple(epoch.train_loss for epoch in seen) == history.train_loss
+    assert tuple(epoch.validation_loss for epoch in seen) == history.validation_loss
+    again = []
+
+    def crash(epoch):
+        again.append(epoch)
+        if len(again) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(crash, tmp_path / "c")
+    assert fit(again.append, tmp_path / "c").resumed_from == 2
+    assert [epoch.number for epoch in again] == [1, 2, 3, 3, 4]
+    assert again[2].train_loss == again[3].train_loss
+    assert again[4].train_loss == seen[3].train_loss
+
+
+def test_the_rate_rises_then_falls():
+    """Cosine: linear to lr over a twentieth of the steps, down to a fiftieth at the end."""
+    rates = [rate_at(2.0, "cosine", 10 * epoch, 100, k) for epoch in range(10) for k in range(10)]
+    assert rates[:5] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])
+    assert max(rates) == 2.0 and all(a > b for a, b in zip(rates[5:], rates[6:], strict=False))
+    assert rates[-1] == pytest.approx(0.04, rel=0.02)
+    assert rate_at(2.0, "constant", 50, 100) == 2.0
