@@ -14,12 +14,12 @@ import numba
 import numpy as np
 import torch
 
+from .scoring import CHUNK, Scorer
+
 # Halves of each kind in a grid: more make a sample cheaper and the samples of a grid more alike.
-# At 5,000 points in 32 dimensions variance times time is within a tenth of its least from 32 to
-# 64, a third more at 128 and twice as much at 256.
-GRID = 32
-# Grids counted with the same heights.
-GRIDS = 16
+GRID = 64
+# Grids counted with the same heights, until the solver asks for more.
+GRIDS = 4
 
 Sampler = Callable[[int, int, torch.Generator], torch.Tensor]
 
@@ -78,6 +78,8 @@ def draw(source: str | Sampler, n: int, d: int, generator: torch.Generator) -> t
 class CellCounter:
     """Counts samples per cell for fixed points, heights changing from call to call.
 
+    Memory: two tables of `GRID * n` scores for each thread on a grid, else `chunk` scores.
+
     Parameters
     ----------
     source : str or callable
@@ -86,65 +88,104 @@ class CellCounter:
         Slopes `y_i`.
     generator : torch.Generator
         Its device decides where the scores are computed.
+    precision, chunk
+        As for `omt_course.transport.scoring.Scorer`; grids are counted in float32 only.
     """
 
-    def __init__(self, source: str | Sampler, points: np.ndarray, generator: torch.Generator):
+    def __init__(
+        self,
+        source: str | Sampler,
+        points: np.ndarray,
+        generator: torch.Generator,
+        *,
+        precision: str = "float32",
+        chunk: int = CHUNK,
+    ):
         self.source, self.generator = source, generator
         self.n, self.d = points.shape
-        self.on_grid = source in ("cube", "gaussian") and self.d >= 2
-        self.on_grid = self.on_grid and generator.device.type == "cpu"
+        self.on_grid = (
+            source in ("cube", "gaussian")
+            and self.d >= 2
+            and generator.device.type == "cpu"
+            and precision == "float32"
+        )
         # Short codes first: they win most often, so the bound gets sharp early.
         self.order = np.argsort((points**2).sum(axis=1), kind="stable")
-        self.y = torch.as_tensor(points[self.order], dtype=torch.float32).to(generator.device)
+        y = torch.as_tensor(points[self.order], dtype=torch.float32).to(generator.device)
+        self.scorer = Scorer(y, precision=precision, chunk=chunk)
         self.batch = GRIDS * GRID**2
+
+    @property
+    def y(self) -> torch.Tensor:
+        """The points, shortest first, (n, d) float32 tensor."""
+        return self.scorer.exact
+
+    @property
+    def batch(self) -> int:
+        """Samples in a call; when set, rounded up to whole grids."""
+        return self._batch
+
+    @batch.setter
+    def batch(self, size: int):
+        self._batch = -(-size // GRID**2) * GRID**2 if self.on_grid else size
 
     def __call__(self, heights: np.ndarray) -> np.ndarray:
         """Return the cell counts of `batch` fresh samples, (n,) int64 array."""
-        h = torch.as_tensor(heights[self.order] - heights.max(), dtype=torch.float32)
-        counts = self._grid(h) if self.on_grid else self._rows(h.to(self.y.device))
+        h = self._sorted(heights)
+        if self.on_grid:
+            counts = self._grid(h)
+        else:
+            winners = self.scorer.winners(h, draw(self.source, self.batch, self.d, self.generator))
+            counts = torch.bincount(winners, minlength=self.n).cpu().numpy()
         back = np.empty(self.n, dtype=np.int64)
         back[self.order] = counts
         return back
 
-    def _grid(self, h: torch.Tensor) -> np.ndarray:
-        m = self.d // 2
-        a = draw(self.source, GRIDS * GRID, m, self.generator) @ self.y[:, :m].T  # (G K, n)
-        a += h
-        b = draw(self.source, GRIDS * GRID, self.d - m, self.generator)
-        tables = [self.y[:, m:] @ part.T for part in b.split(GRID)]  # G times (n, K)
-        jobs = [(x.numpy(), t.numpy()) for x, t in zip(a.split(GRID), tables, strict=True)]
-        if torch.get_num_threads() == 1:
-            return sum(count_pairs(*job) for job in jobs)
-        with ThreadPoolExecutor(min(GRIDS, torch.get_num_threads())) as pool:
-            return sum(pool.map(lambda job: count_pairs(*job), jobs))
+    def _sorted(self, heights):
+        h = torch.as_tensor(heights[self.order] - heights.max(), dtype=torch.float32)
+        return h.to(self.y.device)
 
-    def _rows(self, h: torch.Tensor) -> np.ndarray:
-        counts = torch.zeros(self.n, dtype=torch.int64, device=self.y.device)
-        rows = max(1, min(self.batch, 32_000_000 // self.n))
-        done = 0
-        while done < self.batch:
-            m = min(rows, self.batch - done)
-            x = draw(self.source, m, self.d, self.generator)
-            best = torch.addmm(h, x, self.y.T).argmax(dim=1)
-            counts += torch.bincount(best, minlength=self.n)
-            done += m
-        return counts.cpu().numpy()
+    def _grid(self, h: torch.Tensor) -> np.ndarray:
+        m, grids = self.d // 2, self.batch // GRID**2
+        a = draw(self.source, grids * GRID, m, self.generator)
+        b = draw(self.source, grids * GRID, self.d - m, self.generator)
+        # The height is one more coordinate of the first half.
+        a = torch.cat([a, torch.ones(len(a), 1)], dim=1).split(GRID)
+        first = torch.cat([self.y[:, :m], h[:, None]], dim=1).T
+        # Tables are made again and again in the same memory: new pages would cost more than sums.
+        threads = min(grids, torch.get_num_threads())
+        tables = [(torch.empty(GRID, self.n), torch.empty(self.n, GRID)) for _ in range(threads)]
+        counts = np.zeros(self.n, dtype=np.int64)
+        with ThreadPoolExecutor(threads) as pool:
+            for done in range(0, grids, threads):
+                jobs = tables[: grids - done]
+                for k, (left, right) in enumerate(jobs, start=done):
+                    torch.mm(a[k], first, out=left)
+                    torch.mm(self.y[:, m:], b[k * GRID : (k + 1) * GRID].T, out=right)
+                arrays = [(left.numpy(), right.numpy()) for left, right in jobs]
+                counts += sum(pool.map(lambda job: count_pairs(*job), arrays))
+        return counts
 
     def gaps(self, heights: np.ndarray, n: int) -> np.ndarray:
         """Return best less second-best score for `n` fresh samples, (n,) float array."""
-        h = torch.as_tensor(heights[self.order] - heights.max(), dtype=torch.float32)
-        h = h.to(self.y.device)
-        rows, out = max(1, 8_000_000 // self.n), []
-        for start in range(0, n, rows):
-            x = draw(self.source, min(rows, n - start), self.d, self.generator)
-            top = torch.addmm(h, x, self.y.T).topk(2, dim=1).values
-            out.append((top[:, 0] - top[:, 1]).cpu())
-        return torch.cat(out).numpy().astype(float)
+        x = draw(self.source, n, self.d, self.generator)
+        top = self.scorer.reduce(
+            self._sorted(heights), x, lambda scores: scores.topk(2, dim=1).values
+        )
+        return (top[:, 0] - top[:, 1]).cpu().numpy().astype(float)
+
+    def misranked(self, heights: np.ndarray, n: int) -> float:
+        """Return the share of `n` fresh samples whose cell is another in float64."""
+        x = draw(self.source, n, self.d, self.generator)
+        return self.scorer.misranked(heights[self.order] - heights.max(), x)
 
 
 @numba.njit(fastmath=True, nogil=True, cache=True)
 def count_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Count `argmax_i a[k, i] + b[i, l]` over all pairs `(k, l)`.
+
+    A cell can win a pair of row `k` only if `a[k, i] + max_l b[i, l]` exceeds the least of the
+    best scores so far. One pass over a block of cells lists those that can; a second compares them.
 
     Parameters
     ----------
@@ -165,30 +206,37 @@ def count_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     n, n_columns = b.shape
     counts = np.zeros(n, np.int64)
-    best = np.empty(n_columns, np.float32)
-    winner = np.empty(n_columns, np.int32)
     top = np.empty(n, np.float32)
     for i in range(n):
         highest = b[i, 0]
         for c in range(1, n_columns):
             highest = b[i, c] if b[i, c] > highest else highest
         top[i] = highest
-    for k in range(a.shape[0]):
-        best[:] = np.float32(-3e38)
-        winner[:] = 0
-        reached = np.float32(-3e38)
-        for first in range(0, n, 128):
-            for i in range(first, min(first + 128, n)):
+    best = np.full((a.shape[0], n_columns), np.float32(-3e38))
+    winner = np.zeros((a.shape[0], n_columns), np.int32)
+    reached = np.full(a.shape[0], np.float32(-3e38))
+    able = np.empty(256, np.int32)
+    for first in range(0, n, 256):  # block by block, so that its part of b stays in the cache
+        last = min(first + 256, n)
+        for k in range(a.shape[0]):
+            m, lowest = 0, reached[k]
+            for i in range(first, last):  # no branch: what is not kept is written over
+                able[m] = i
+                m += 1 if a[k, i] + top[i] > lowest else 0
+            if m == 0:
+                continue
+            for i in able[:m]:
                 x = a[k, i]
-                if x + top[i] > reached:  # else no column is won: pass over
-                    for c in range(n_columns):  # vectorised: an addition and two selects
-                        v = x + b[i, c]
-                        wins = v > best[c]
-                        best[c] = v if wins else best[c]
-                        winner[c] = np.int32(i) if wins else winner[c]
-            reached = best[0]
+                for c in range(n_columns):  # vectorised: an addition and two selects
+                    v = x + b[i, c]
+                    wins = v > best[k, c]
+                    best[k, c] = v if wins else best[k, c]
+                    winner[k, c] = i if wins else winner[k, c]
+            lowest = best[k, 0]
             for c in range(1, n_columns):
-                reached = best[c] if best[c] < reached else reached
+                lowest = best[k, c] if best[k, c] < lowest else lowest
+            reached[k] = lowest
+    for k in range(a.shape[0]):
         for c in range(n_columns):
-            counts[winner[c]] += 1
+            counts[winner[k, c]] += 1
     return counts
