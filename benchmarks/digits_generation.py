@@ -49,7 +49,6 @@ N_SUPPORT = 5000  # rows of each set for precision, recall, density, coverage
 N_MEMORY = 2000  # samples compared with the training images, pixel by pixel
 SHEET = 32
 THRESHOLDS = (0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2, float(np.pi))
-SOFTNESS = (0.1, 0.5, 1.0, 2.0)
 N_SWEEP = 5000  # samples at each point of the sweep
 MODELS = (
     "training images",
@@ -277,24 +276,19 @@ class Run:
         }
 
     def sweep(self) -> dict:
-        """Return three measures against the angle of the cut, and against the softness."""
+        """Return three measures against the angle of the cut."""
         model, _ = self.aeomt()
-        base = model.extension
         x = draw(model.source, N_SWEEP, self.dim, generator(self.seed, 7)).double().numpy()
-        found = {"threshold": [], "softness": []}
+        found = []
         for theta in THRESHOLDS:
-            found["threshold"].append(self._short(model, replace(base, threshold=theta), x))
-        for factor in SOFTNESS:
-            softer = replace(base, softness=base.softness * factor / 0.5)
-            found["softness"].append(self._short(model, softer, x))
+            extension = replace(model.extension, threshold=theta)
+            made = replace(model, extension=extension).generate(x)
+            mixed = float(made.extended.n_used.mean())
+            found.append(self._measures(made.images) | {"mixed": mixed})
         network, _ = self.autoencoder()
         codes = autoencoders.encode_in_batches(network, self.images[:N_SWEEP])
         floor = autoencoders.decode_in_batches(network, codes)
-        return found | {"floor": self._measures(floor)}
-
-    def _short(self, model, extension, x):
-        made = replace(model, extension=extension).generate(x)
-        return self._measures(made.images) | {"mixed": float(made.extended.n_used.mean())}
+        return {"threshold": found, "floor": self._measures(floor)}
 
     def _measures(self, images):
         features, p = judged(self.judge.network, images)
@@ -318,29 +312,32 @@ def size(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def part(run: Run, names: list[str]) -> dict:
-    """Score the named models of a run, row by row; what is on disk is not done again."""
-    tag = "" if run.dim == LATENT_DIM else f"-d{run.dim}"
-    path = run.folder / f"part{tag}.json"
-    rows = json.loads(path.read_text()) if path.exists() else {}
+def do_rows(run: Run, names: list[str]) -> None:
+    """Score the named models of a run, a file for each; what is on disk is not done again."""
     for name in names:
-        if name in rows:
+        path = run.folder / f"row-{run.dim}-{slug(name)}.json"
+        if path.exists():
             continue
         began = time.perf_counter()
         if name == "sweep":
-            rows[name] = run.sweep()
+            row = run.sweep()
         else:
             made, seconds, note = run.make(name)
-            rows[name] = run.score(made) | {"seconds": seconds} | note
-            if run.seed == 0 and run.dim == LATENT_DIM:
+            row = run.score(made) | {"seconds": seconds} | note
+            if run.dim == LATENT_DIM:
                 sheet = torch.round(255 * made[:SHEET, 0]).to(torch.uint8).numpy()
                 np.save(run.folder / f"sheet-{slug(name)}.npy", sheet)
-        content = json.dumps(rows, indent=1).encode()
+        content = json.dumps(row, indent=1).encode()
         write_atomically(path, lambda stream, content=content: stream.write(content))
-        shown = {k: round(v, 3) for k, v in rows[name].items() if isinstance(v, float)}
+        shown = {k: round(v, 3) for k, v in row.items() if isinstance(v, float)}
         wall = time.perf_counter() - began
         print(f"{run.dataset} {run.seed} d={run.dim} {name}: {wall:.0f} s {shown}", flush=True)
-    return rows
+
+
+def read_row(work: Path, dataset: str, limit: int, seed: int, dim: int, name: str) -> dict:
+    """Return a row that is on disk."""
+    folder = work / f"{dataset}-{limit}-{seed}"
+    return json.loads((folder / f"row-{dim}-{slug(name)}.json").read_text())
 
 
 def assemble(work: Path, datasets, seeds, *, limit) -> dict:
@@ -355,7 +352,6 @@ def assemble(work: Path, datasets, seeds, *, limit) -> dict:
         "gan_steps": GAN_STEPS,
         "target_error": TARGET_ERROR,
         "thresholds": list(THRESHOLDS),
-        "softness": list(SOFTNESS),
         "dimensions": list(DIMENSIONS),
         "models": list(MODELS),
         "judges": {},
@@ -370,22 +366,21 @@ def assemble(work: Path, datasets, seeds, *, limit) -> dict:
             "accuracy": judge.accuracy,
             "ambiguous": judge.ambiguous,
         }
-        parts = [json.loads((work / f"{dataset}-{limit}-{s}/part.json").read_text()) for s in seeds]
-        values["rows"][dataset] = {
-            name: {
-                key: [round(float(rows[name][key]), 5) for rows in parts] for key in parts[0][name]
+        values["rows"][dataset] = {}
+        for name in MODELS:
+            rows = [read_row(work, dataset, limit, s, LATENT_DIM, name) for s in seeds]
+            values["rows"][dataset][name] = {
+                key: [round(float(row[key]), 5) for row in rows] for key in rows[0]
             }
-            for name in MODELS
+        values["sweep"][dataset] = [
+            read_row(work, dataset, limit, s, LATENT_DIM, "sweep") for s in seeds
+        ]
+        values["by_dimension"][dataset] = {
+            str(dim): {
+                name: read_row(work, dataset, limit, seeds[0], dim, name) for name in OF_DIMENSION
+            }
+            for dim in DIMENSIONS
         }
-        values["sweep"][dataset] = [rows["sweep"] for rows in parts]
-        found = {}
-        for dim in DIMENSIONS:
-            tag = "" if dim == LATENT_DIM else f"-d{dim}"
-            path = work / f"{dataset}-{limit}-{seeds[0]}/part{tag}.json"
-            if path.exists():
-                rows = json.loads(path.read_text())
-                found[str(dim)] = {name: rows[name] for name in OF_DIMENSION}
-        values["by_dimension"][dataset] = found
         slugs = [slug(name) for name in MODELS]
         sheets = [np.load(work / f"{dataset}-{limit}-{seeds[0]}/sheet-{s}.npy") for s in slugs]
         values[f"sheets_{dataset.replace('-', '_')}"] = np.stack(sheets)
@@ -446,7 +441,7 @@ def main() -> None:
                     work=chosen.work,
                     judge=judges[dataset],
                 )
-                part(run, names)
+                do_rows(run, names)
 
 
 if __name__ == "__main__":
