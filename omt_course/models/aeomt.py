@@ -2,10 +2,11 @@
 
 Three steps, each with its own evidence: encode the images; transport a plain source onto the
 codes by a convex polyhedron; generate by drawing a point of the source, moving it by the extended
-map, and decoding. Taught in *AE-OMT on MNIST*.
+map, and decoding. Taught in *AE-OMT on MNIST* and *AE-OMT on faces*.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +17,12 @@ from tqdm import tqdm
 
 from omt_course.files import write_atomically
 from omt_course.models import autoencoder as autoencoders
-from omt_course.models.autoencoder import (
-    RECIPE,
-    Autoencoder,
-    ConvAutoencoder,
-    cross_entropy,
-)
+from omt_course.models import autoencoder_files
+from omt_course.models.autoencoder import SIDE, Autoencoder, ConvAutoencoder, own_loss
 from omt_course.models.checkpoints import read_tensors
-from omt_course.models.classifier import as_tensor
-from omt_course.models.training import seeded, train
+from omt_course.models.image_autoencoder import ImageAutoencoder
+from omt_course.models.images import as_pixels
+from omt_course.models.training import Epoch, seeded, train
 from omt_course.transport import montecarlo
 from omt_course.transport.counting import draw
 from omt_course.transport.extension import Extended, Extension, extend
@@ -39,7 +37,7 @@ class Generated:
 
     Attributes
     ----------
-    images : (n, 1, 28, 28) float tensor in (0, 1)
+    images : (n, c, h, w) float tensor in (0, 1)
     codes : (n, latent_dim) float tensor
         As the decoder takes them.
     source : (n, latent_dim) float array
@@ -105,17 +103,21 @@ class AEOMT:
         softness: float = 0.5,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
+        transport_checkpoint: str | Path | None = None,
+        callback: Callable[[Epoch | montecarlo.MonteCarloStep], None] | None = None,
         progress: bool = True,
     ) -> "AEOMT":
         """Train the autoencoder, or take a trained one, and transport a source onto the codes.
 
         Parameters
         ----------
-        images : (n, 1, 28, 28) floats in [0, 1], or (n, 28, 28) uint8 array
+        images : (n, h, w) or (n, h, w, 3) uint8 array, or (n, c, h, w) floats in [0, 1]
+            Grey or colour. Bytes stay bytes, so a large set needs a quarter of the memory.
         generator : torch.Generator
             Rules the initial weights, the order of the data and the samples of the source.
         autoencoder : Autoencoder, optional
-            Already trained: then `latent_dim`, `epochs` and `checkpoint` are not used.
+            Already trained: then `latent_dim`, `epochs` and `checkpoint` are not used. Left
+            out: a `ConvAutoencoder` for 28 x 28 grey images, else an `ImageAutoencoder`.
         latent_dim, epochs : int
         source : {"cube", "ball", "gaussian"}
         target_error : float
@@ -126,8 +128,11 @@ class AEOMT:
             As for `omt_course.transport.extension.extend`.
         device : str
             Where the transport is computed.
-        checkpoint : path, optional
-            Training state, written after every epoch; a run that was cut off resumes from it.
+        checkpoint, transport_checkpoint : path, optional
+            States of the two stages, written after every epoch, and after every look and 20
+            seconds; a run that was cut off resumes from them, on a CPU to the same model.
+        callback : callable, optional
+            Called with every epoch of the autoencoder and every look of the transport.
         progress : bool
 
         Returns
@@ -141,20 +146,30 @@ class AEOMT:
         NotConverged
             If the transport does not reach `target_error` in `max_seconds`.
         """
-        images = as_tensor(images)
+        images = as_pixels(images)
+        shape = tuple(images.shape[1:])
+        if autoencoder is not None and autoencoder.image_shape != shape:
+            raise ValueError(
+                f"images: expected {autoencoder.image_shape}, channels, height and width as the "
+                f"autoencoder's; got {shape}"
+            )
         if source not in SOURCES:
             raise ValueError(f"source: expected one of {', '.join(SOURCES)}; got {source!r}")
         if autoencoder is None:
             with seeded(generator):
-                autoencoder = ConvAutoencoder(latent_dim)
+                if shape == (1, SIDE, SIDE):
+                    autoencoder = ConvAutoencoder(latent_dim)
+                else:
+                    autoencoder = ImageAutoencoder(latent_dim, image_shape=shape)
             train(
                 autoencoder,
-                cross_entropy,
+                own_loss,
                 images,
                 epochs=epochs,
-                **RECIPE,
+                **autoencoder.recipe,
                 generator=generator,
                 checkpoint=checkpoint,
+                callback=callback,
                 progress=progress,
                 label="autoencoder",
             )
@@ -176,6 +191,8 @@ class AEOMT:
             def show(step):
                 bar.set_postfix_str(f"mass error {step.error.value:.3f}, wanted {target_error:g}")
                 bar.update()
+                if callback is not None:
+                    callback(step)
 
             result = montecarlo.solve(
                 source,
@@ -186,6 +203,7 @@ class AEOMT:
                 device=device,
                 max_seconds=max_seconds,
                 callback=show,
+                checkpoint=transport_checkpoint,
             )
         probe = draw(source, 4096, points.shape[1], generator).cpu().numpy()
         return cls(
@@ -261,7 +279,7 @@ class AEOMT:
         metadata = {
             "format": _FORMAT,
             "model": json.dumps(rest),
-            **autoencoders.describe(self.autoencoder),
+            **autoencoder_files.describe(self.autoencoder),
         }
         content = safetensors.torch.save(tensors, metadata=metadata)
         write_atomically(path, lambda stream: stream.write(content))
@@ -286,7 +304,7 @@ class AEOMT:
         prefix = "autoencoder."
         weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         return cls(
-            autoencoder=autoencoders.rebuild(metadata, weights),
+            autoencoder=autoencoder_files.rebuild(metadata, weights),
             mean=arrays["mean"],
             scale=arrays["scale"],
             source=rest["source"],

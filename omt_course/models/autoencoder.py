@@ -1,69 +1,78 @@
-"""Autoencoders for 28 x 28 grey images: the first half of AE-OMT, where the data lie.
+"""Autoencoders: the first half of AE-OMT, where the data lie.
 
-The encoder is a chart of the image manifold, the decoder a parametric surface in image space.
+The encoder is a chart of the image manifold, the decoder a parametric surface in image space. Here
+are what all architectures share and two for 28 x 28 grey images; `image_autoencoder` has one for
+images of any size.
 """
 
 import contextlib
-import json
 from types import MappingProxyType
 
-import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional
 
-from omt_course.files import write_atomically
-from omt_course.models.checkpoints import read_tensors
+from omt_course.models.images import as_floats
 from omt_course.models.training import seeded
 
 SIDE = 28
 # Arguments of `train` that gave the lowest error on unseen digits in 45 s on one core.
 RECIPE = MappingProxyType({"batch_size": 64, "lr": 4e-3, "weight_decay": 0.3})
-_FORMAT = "omt_course.autoencoder/1"
 
 
 class Autoencoder(nn.Module):
-    """What both architectures share: ``encode``, ``decode``, ``forward`` and a stored ``config``.
+    """What all architectures share: ``encode``, ``decode``, ``forward`` and a stored ``config``.
 
-    Subclasses set ``encoder`` (images to codes), ``decoder`` (codes to logits of grey values) and
-    ``config``, the arguments that build the architecture again.
+    Subclasses set ``encoder`` (images to codes), ``decoder`` (codes to logits of pixels) and
+    ``config``, the arguments that build the architecture again. They may set ``recipe``, the
+    arguments of `train`, and ``loss``.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     config: dict
+    recipe = RECIPE
 
     @property
     def latent_dim(self):
         """Dimension of a code."""
         return self.config["latent_dim"]
 
+    @property
+    def image_shape(self):
+        """Channels, height and width of an image."""
+        return tuple(self.config.get("image_shape", (1, SIDE, SIDE)))
+
+    def loss(self, images):
+        """Return the loss of a batch of images, a scalar tensor."""
+        return cross_entropy(self, images)
+
     def encode(self, images):
         """Return the codes of images.
 
         Parameters
         ----------
-        images : (n, 1, 28, 28) float tensor in [0, 1]
+        images : (n, c, h, w) float tensor in [0, 1]
+            ``image_shape`` says which; (n, 1, 28, 28) for digits.
 
         Returns
         -------
         codes : (n, latent_dim) float tensor
         """
-        if images.ndim != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE):
-            raise ValueError(
-                f"images: expected shape (n, 1, {SIDE}, {SIDE}); got {tuple(images.shape)}"
-            )
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"images: expected shape (n, {wanted}); got {tuple(images.shape)}")
         if not images.is_floating_point():
             raise ValueError(f"images: expected floats in [0, 1]; got {images.dtype}")
         return self.encoder(images)  # (n, latent_dim)
 
     def decode_logits(self, codes):
-        """Return the logits of the grey values, before the sigmoid."""
+        """Return the logits of the pixels, before the sigmoid."""
         if codes.ndim != 2 or codes.shape[1] != self.latent_dim:
             raise ValueError(
                 f"codes: expected shape (n, {self.latent_dim}); got {tuple(codes.shape)}"
             )
-        return self.decoder(codes)  # (n, 1, 28, 28)
+        return self.decoder(codes)  # (n, c, h, w)
 
     def decode(self, codes):
         """Return the images of codes.
@@ -74,7 +83,7 @@ class Autoencoder(nn.Module):
 
         Returns
         -------
-        images : (n, 1, 28, 28) float tensor in (0, 1)
+        images : (n, c, h, w) float tensor in (0, 1)
         """
         return torch.sigmoid(self.decode_logits(codes))
 
@@ -84,7 +93,7 @@ class Autoencoder(nn.Module):
 
 
 class ConvAutoencoder(Autoencoder):
-    """Two strided convolutions and two dense layers each way; the default of the course.
+    """Two strided convolutions and two dense layers each way; the default for digits.
 
     Parameters
     ----------
@@ -112,11 +121,11 @@ class ConvAutoencoder(Autoencoder):
 
     def __init__(self, latent_dim=16, *, width=16, hidden=192, generator=None):
         super().__init__()
-        _check_positive(latent_dim=latent_dim, width=width, hidden=hidden)
+        check_positive(latent_dim=latent_dim, width=width, hidden=hidden)
         self.config = {"latent_dim": latent_dim, "width": width, "hidden": hidden}
         quarter = SIDE // 4
         flat = 2 * width * quarter**2
-        with _initial_weights(generator):
+        with initial_weights(generator):
             self.encoder = nn.Sequential(
                 nn.Conv2d(1, width, 4, stride=2, padding=1),  # (n, width, 14, 14)
                 nn.BatchNorm2d(width),
@@ -161,10 +170,10 @@ class MLPAutoencoder(Autoencoder):
 
     def __init__(self, latent_dim=16, *, hidden=256, generator=None):
         super().__init__()
-        _check_positive(latent_dim=latent_dim, hidden=hidden)
+        check_positive(latent_dim=latent_dim, hidden=hidden)
         self.config = {"latent_dim": latent_dim, "hidden": hidden}
         inner = max(1, hidden // 2)
-        with _initial_weights(generator):
+        with initial_weights(generator):
             self.encoder = nn.Sequential(
                 nn.Flatten(),
                 nn.Linear(SIDE**2, hidden),
@@ -183,105 +192,41 @@ class MLPAutoencoder(Autoencoder):
             )
 
 
-ARCHITECTURES = {kind.__name__: kind for kind in (ConvAutoencoder, MLPAutoencoder)}
-
-
 def cross_entropy(model, images, generator=None):
     """Return the binary cross-entropy of a reconstruction, summed over pixels, mean over images.
 
     A loss for `omt_course.models.training.train`. Grey values are read as probabilities of ink;
     the gradient does not vanish where the sigmoid saturates.
     """
+    images = as_floats(images)
     logits = model.decode_logits(model.encode(images))
-    return functional.binary_cross_entropy_with_logits(logits, images) * SIDE**2
+    return functional.binary_cross_entropy_with_logits(logits, images) * images[0].numel()
 
 
 def squared_error(model, images, generator=None):
     """Return the squared error of a reconstruction, summed over pixels, mean over images."""
-    return functional.mse_loss(model(images), images) * SIDE**2
+    images = as_floats(images)
+    return functional.mse_loss(model(images), images) * images[0].numel()
+
+
+def own_loss(model, images, generator=None):
+    """Return the loss of the model's own choice, for `omt_course.models.training.train`."""
+    return model.loss(images)
 
 
 @torch.no_grad()
 def encode_in_batches(model, images, *, batch_size=500):
-    """Encode many images in evaluation mode; returns (n, latent_dim) float tensor on the CPU."""
-    return _in_batches(model, model.encode, images, batch_size)
+    """Encode many images in evaluation mode; returns (n, latent_dim) float tensor on the CPU.
+
+    Images are floats in [0, 1] or bytes.
+    """
+    return _in_batches(model, lambda batch: model.encode(as_floats(batch)), images, batch_size)
 
 
 @torch.no_grad()
 def decode_in_batches(model, codes, *, batch_size=500):
-    """Decode many codes in evaluation mode; returns (n, 1, 28, 28) float tensor on the CPU."""
+    """Decode many codes in evaluation mode; returns (n, c, h, w) float tensor on the CPU."""
     return _in_batches(model, model.decode, codes, batch_size)
-
-
-def save(model, path):
-    """Write the weights and the architecture to a safetensors file, atomically.
-
-    Parameters
-    ----------
-    model : Autoencoder
-    path : path
-    """
-    metadata = {"format": _FORMAT, **describe(model)}
-    tensors = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    content = safetensors.torch.save(tensors, metadata=metadata)
-    write_atomically(path, lambda stream: stream.write(content))
-
-
-def load(path, *, expected=None):
-    """Rebuild an autoencoder from a file of `save`.
-
-    Parameters
-    ----------
-    path : path
-    expected : Autoencoder, optional
-        Refuse a file whose architecture differs from this model's.
-
-    Returns
-    -------
-    model : Autoencoder, in evaluation mode
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged or something else, or of another architecture.
-    """
-    metadata, state = read_tensors(path, _FORMAT)
-    if expected is not None and any(metadata[k] != v for k, v in describe(expected).items()):
-        mine, theirs = (
-            f"{d['architecture']} {d['config']}" for d in (describe(expected), metadata)
-        )
-        raise ValueError(f"path: {path} is of another architecture: expected {mine}; got {theirs}")
-    return rebuild(metadata, state)
-
-
-def describe(model):
-    """Return the architecture as two strings, ``architecture`` and ``config`` (JSON)."""
-    return {
-        "architecture": type(model).__name__,
-        "config": json.dumps(model.config, sort_keys=True),
-    }
-
-
-def rebuild(description, state):
-    """Build a model from what `describe` returned, with the weights of a state dict.
-
-    Raises
-    ------
-    ValueError
-        If the architecture is not known or the weights do not fit it.
-    """
-    kind = ARCHITECTURES.get(description.get("architecture"))
-    if kind is None:
-        raise ValueError(
-            f"description: expected an architecture among {', '.join(ARCHITECTURES)}; got "
-            f"{description.get('architecture')!r}"
-        )
-    model = kind(**json.loads(description["config"]))
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"state: the weights do not fit {kind.__name__}: {error}") from error
-    return model.eval()
 
 
 def _in_batches(model, function, inputs, batch_size):
@@ -293,12 +238,13 @@ def _in_batches(model, function, inputs, batch_size):
     return torch.cat(outputs)
 
 
-def _initial_weights(generator):
+def initial_weights(generator):
     """Return a context in which the generator, or torch's global state, rules the weights."""
     return seeded(generator) if generator is not None else contextlib.nullcontext()
 
 
-def _check_positive(**values):
+def check_positive(**values):
+    """Raise a ValueError that names the first value that is no positive integer."""
     for name, value in values.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name}: expected a positive integer; got {value!r}")

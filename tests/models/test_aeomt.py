@@ -6,6 +6,7 @@ import safetensors.torch
 import torch
 
 from omt_course.models import autoencoder as autoencoders
+from omt_course.models import autoencoder_files
 from omt_course.models.aeomt import AEOMT
 from omt_course.models.autoencoder import MLPAutoencoder
 from omt_course.transport.montecarlo import NotConverged
@@ -121,6 +122,40 @@ def test_other_sources(model, source):
     assert other.sample(4, generator=seed(8)).images.shape == (4, 1, 28, 28)
 
 
+def test_colour_images_of_another_size(tmp_path):
+    """Faces take the same road: a default network, twins merged, a file, the right shape."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((60, 16, 24, 3), dtype=np.uint8)
+    for image, c, hue in zip(images, rng.integers(0, 16, 60), rng.random((60, 3)), strict=True):
+        image[:, c : c + 8] = 255 * hue
+    images[7] = images[3]
+    made = AEOMT.fit(
+        images, generator=seed(0), latent_dim=3, epochs=1, target_error=0.2, progress=False
+    )
+    assert made.autoencoder.image_shape == (3, 16, 24) and len(made.extension.points) == 59
+    made.save(tmp_path / "faces.safetensors")
+    again = AEOMT.load(tmp_path / "faces.safetensors")
+    drawn = again.sample(5, generator=seed(1)).images
+    assert drawn.shape == (5, 3, 16, 24)
+    assert torch.equal(drawn, made.sample(5, generator=seed(1)).images)
+
+
+def test_images_that_do_not_fit_the_given_autoencoder_are_named(model):
+    with pytest.raises(ValueError, match=r"images: expected \(1, 28, 28\).*got \(3, 28, 28\)"):
+        AEOMT.fit(
+            np.zeros((9, 28, 28, 3), np.uint8), generator=seed(0), autoencoder=model.autoencoder
+        )
+
+
+def test_files_written_before_there_were_colours_still_load(model, tmp_path):
+    """Their config holds no shape: 28 x 28 grey pixels are meant."""
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    with safetensors.safe_open(path, framework="pt") as stored:
+        assert "image_shape" not in stored.metadata()["config"]
+    assert AEOMT.load(path).autoencoder.image_shape == (1, 28, 28)
+
+
 def test_a_model_cannot_be_changed(model):
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.source = "ball"
@@ -158,7 +193,8 @@ def test_too_little_time_is_reported(model):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((5, 32, 32), np.uint8), "images: expected shape"),
+        (np.zeros((5, 30, 32), np.uint8), "image_shape: expected 1 or 3 channels"),
+        (np.zeros((5, 32, 32, 2), np.uint8), "images: expected shape"),
         (torch.full((5, 1, 28, 28), 1.5), "images: expected uint8, or floats in"),
         (torch.full((5, 1, 28, 28), float("nan")), "images: expected uint8, or floats in"),
         (torch.zeros(5, 1, 28, 28, dtype=torch.int32), "images: expected uint8, or floats in"),
@@ -190,7 +226,7 @@ def test_other_files_are_refused(model, tmp_path):
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="is something else"):
         AEOMT.load(path)
-    autoencoders.save(model.autoencoder, path)
+    autoencoder_files.save(model.autoencoder, path)
     with pytest.raises(ValueError, match="is something else"):
         AEOMT.load(path)
 

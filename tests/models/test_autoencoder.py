@@ -4,7 +4,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from omt_course.models import autoencoder
+from omt_course.models import autoencoder, autoencoder_files
 from omt_course.models.autoencoder import ConvAutoencoder, MLPAutoencoder
 from omt_course.models.training import evaluate, train
 
@@ -98,8 +98,8 @@ def test_batches_give_what_single_calls_give(build):
 def test_a_saved_model_is_rebuilt(build, tmp_path):
     model = build()
     model(bars(30))  # moves the running means of the normalisation
-    autoencoder.save(model, tmp_path / "model.safetensors")
-    again = autoencoder.load(tmp_path / "model.safetensors", expected=build(5))
+    autoencoder_files.save(model, tmp_path / "model.safetensors")
+    again = autoencoder_files.load(tmp_path / "model.safetensors", expected=build(5))
     assert type(again) is type(model) and again.config == model.config and not again.training
     model.eval()
     assert torch.equal(again(bars(5)), model(bars(5)))
@@ -110,34 +110,34 @@ def test_a_saved_model_is_rebuilt(build, tmp_path):
     [ConvAutoencoder(4, width=4, hidden=16), ConvAutoencoder(3, width=5), MLPAutoencoder(3)],
 )
 def test_another_architecture_is_refused(other, tmp_path):
-    autoencoder.save(SMALL[0](), tmp_path / "model.safetensors")
+    autoencoder_files.save(SMALL[0](), tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="another architecture: expected .*; got ConvAuto.*16"):
-        autoencoder.load(tmp_path / "model.safetensors", expected=other)
+        autoencoder_files.load(tmp_path / "model.safetensors", expected=other)
 
 
 def test_weights_that_do_not_fit_are_refused():
     state = SMALL[0]().state_dict()
-    description = autoencoder.describe(ConvAutoencoder(5))
+    description = autoencoder_files.describe(ConvAutoencoder(5))
     with pytest.raises(ValueError, match="state: the weights do not fit ConvAutoencoder"):
-        autoencoder.rebuild(description, state)
+        autoencoder_files.rebuild(description, state)
     with pytest.raises(ValueError, match="expected an architecture among .*; got 'Transformer'"):
-        autoencoder.rebuild({"architecture": "Transformer", "config": "{}"}, state)
+        autoencoder_files.rebuild({"architecture": "Transformer", "config": "{}"}, state)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other"])
 def test_a_damaged_file_is_refused(damage, tmp_path):
     path = tmp_path / "model.safetensors"
-    autoencoder.save(SMALL[1](), path)
+    autoencoder_files.save(SMALL[1](), path)
     content = path.read_bytes()
     other = safetensors.torch.save({"a": torch.zeros(2)})
     path.write_bytes({"cut": content[:-9], "empty": b"", "text": b"hello", "other": other}[damage])
     with pytest.raises(ValueError, match="path: expected"):
-        autoencoder.load(path)
+        autoencoder_files.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file: .*nowhere"):
-        autoencoder.load(tmp_path / "nowhere")
+        autoencoder_files.load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
