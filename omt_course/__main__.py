@@ -9,7 +9,7 @@ import os
 import sys
 
 from omt_course import __version__
-from omt_course.commands import CommandError, data, digits, solve
+from omt_course.commands import CommandError, data, generate, solve, train
 
 
 def main(arguments=None):
@@ -63,7 +63,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"omt_course {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, digits, solve):
+    for module in (data, train, generate, solve):
         module.add(commands)
     return parser
 

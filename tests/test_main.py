@@ -1,6 +1,8 @@
 """The command line, run as a user runs it."""
 
 import dataclasses
+import functools
+import json
 import os
 import signal
 import subprocess
@@ -9,11 +11,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from omt_course import __version__
 from omt_course.__main__ import main
-from omt_course.commands.digits import contact_sheet
+from omt_course.commands.generate import contact_sheet
 from omt_course.datasets import digits, registry
+from omt_course.models import evaluation, metrics
+from omt_course.models.classifier import LeNet
 
 TRAIN = ["train", "digits", "--limit", "150", "--epochs", "2", "--latent-dim", "3"]
 TRAIN += ["--target-error", "0.3"]
@@ -54,7 +59,9 @@ def test_it_runs_as_a_module():
 
 
 @pytest.mark.parametrize(
-    "command", ["", "data", "data list", "data fetch", "data verify", "train", "train digits"]
+    "command",
+    ["", "data", "data list", "data fetch", "data verify", "solve", "sample", "evaluate", "train"]
+    + ["train digits", "train faces", "train celeba"],
 )
 def test_every_command_has_help(capsys, command):
     code, out, _ = run(capsys, *command.split(), "--help")
@@ -84,8 +91,14 @@ def test_help_imports_nothing_heavy():
         (["solve", "p.csv", "--out", "a.npz", "--disk", "1", "--box", *"0011"], "not allowed with"),
         (["sample", "model", "--out", "a.jpg"], "expected a name ending in .png or .npz"),
         (["sample", "model", "--out", "a.png", "-n", "0"], "expected a positive integer; got 0"),
-        (["train", "digits", "--out", "m.pt"], "expected a name ending in .safetensors"),
-        (["train", "digits", "--out", "m.safetensors", "--data", "cifar"], "invalid choice"),
+        (["sample", "model", "--out", "a.png", "--seed", "-1"], "expected a whole number, 0 to"),
+        (["evaluate", "run", "--out", "a.txt"], "expected a name ending in .json; got a.txt"),
+        (["train", "digits", "--out", "m.safetensors"], "expected a folder, in which the model"),
+        (["train", "digits", "--out", "run", "--data", "cifar"], "invalid choice"),
+        (["train", "digits", "--out", "run", "--epochs", "0"], "a whole number, 1 or more; got 0"),
+        (["train", "digits", "--out", "run", "--epochs", "many"], "1 or more; got 'many'"),
+        (["train", "digits", "--out", "run", "--folder", "a"], "unrecognized arguments"),
+        (["train", "faces", "--out", "run", "--target-error", "2"], "between 0 and 1; got 2.0"),
     ],
 )
 def test_wrong_usage_exits_with_two(capsys, arguments, message):
@@ -268,21 +281,23 @@ def test_data_fetch(capsys, small_registry):
     assert code == 1 and "expected data sets among mnist-5k" in error
 
 
-# --- train and sample ---------------------------------------------------------------------------
+# --- train, sample and evaluate -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    assert main([*TRAIN, "--out", str(path)]) == 0
-    return path
+def trained(tmp_path_factory):
+    """The folder of a small run."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert main([*TRAIN, "--out", str(folder)]) == 0
+    return folder
 
 
-def test_a_model_is_trained_and_sampled(capsys, model, folder):
-    code, out, _ = run(capsys, "sample", model, "--out", "digits.npz", "-n", 7, "--seed", 3)
-    assert code == 0 and "digits.npz (7 digits)" in out
+def test_a_model_is_trained_and_sampled(capsys, trained, folder):
+    code, out, _ = run(capsys, "sample", trained, "--out", "digits.npz", "-n", 7, "--seed", 3)
+    assert code == 0 and "digits.npz (7 images)" in out
+    model = trained / "model.safetensors"
     run(capsys, "sample", model, "--out", "again.npz", "-n", 7, "--seed", 3)
-    run(capsys, "sample", model, "--out", "other.npz", "-n", 7, "--seed", 4)
+    run(capsys, "sample", trained, "--out", "other.npz", "-n", 7, "--seed", 4)
     with np.load("digits.npz") as a, np.load("again.npz") as b, np.load("other.npz") as c:
         assert a["images"].shape == (7, 28, 28) and a["images"].dtype == np.uint8
         assert a["codes"].shape == (7, 3)
@@ -290,11 +305,11 @@ def test_a_model_is_trained_and_sampled(capsys, model, folder):
         assert not np.array_equal(a["images"], c["images"])
 
 
-def test_the_sheet_shows_the_digits_of_the_npz(capsys, model):
+def test_the_sheet_shows_the_digits_of_the_npz(capsys, trained):
     from matplotlib.image import imread
 
     for name in ("sheet.png", "digits.npz"):
-        assert run(capsys, "sample", model, "--out", name, "-n", 5)[0] == 0
+        assert run(capsys, "sample", trained, "--out", name, "-n", 5)[0] == 0
     sheet = imread("sheet.png")
     assert sheet.shape[:2] == (56, 84)
     with np.load("digits.npz") as stored:
@@ -302,19 +317,47 @@ def test_the_sheet_shows_the_digits_of_the_npz(capsys, model):
     assert np.abs(np.rint(255 * sheet[:, :, 0]) - expected).max() <= 1
 
 
-def test_training_reports_and_is_repeatable(capsys, model, folder):
-    code, out, _ = run(capsys, *TRAIN, "--out", "again.safetensors")
-    assert code == 0 and "mass error of the transport" in out
-    for name in (model, "again.safetensors"):
+def test_a_config_file_does_what_options_do_and_options_win(capsys, trained, folder):
+    (folder / "run.toml").write_text(
+        "limit = 150\nepochs = 99\nlatent_dim = 3\ntarget_error = 0.3\n"
+    )
+    command = ["train", "digits", "--config", "run.toml", "--epochs", 2, "--out", "again"]
+    code, out, error = run(capsys, *command)
+    assert code == 0 and "mass error of the transport" in out, error
+    for name in (trained, "again"):
         run(capsys, "sample", name, "--out", f"{os.path.basename(name)}.npz", "-n", 3)
-    with np.load("model.safetensors.npz") as a, np.load("again.safetensors.npz") as b:
+    with np.load("run.npz") as a, np.load("again.npz") as b:
         assert np.array_equal(a["images"], b["images"])
+    before = {path: path.stat().st_mtime_ns for path in (folder / "again").iterdir()}
+    code, out, _ = run(capsys, *command)
+    assert code == 0 and "finished before: again" in out
+    after = {path: path.stat().st_mtime_ns for path in (folder / "again").iterdir()}
+    assert after == before
+    code, _, error = run(capsys, *command[:-4], "--out", "again")
+    assert code == 1 and "holds a run with another config: epochs = 2 not 99" in error
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "run.toml: No such file or directory"),
+        ("epochs: 3", "run.toml: expected TOML, one 'key = value' a line"),
+        ("epoch = 3", "run.toml: 'epoch' is no setting of 'omt train digits'; did you mean epochs"),
+        ("epochs = 3.5", "run.toml: epochs: expected a whole number, 1 or more; got 3.5"),
+    ],
+)
+def test_a_bad_config_is_one_clear_line(capsys, folder, content, message):
+    if content is not None:
+        (folder / "run.toml").write_text(content)
+    code, out, error = run(capsys, "train", "digits", "--config", "run.toml", "--out", "run")
+    assert code == 1 and out == "" and error.startswith("omt: ") and message in error
+    assert not (folder / "run").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_training_is_interrupted_and_resumed(model, folder, capsys):
+def test_training_is_interrupted_and_resumed(folder, capsys):
     """Ctrl-C during a long training; with the same command it goes on where it was."""
-    command = [*TRAIN, "--out", "m.safetensors", "--checkpoint", "run.pt"]
+    command = [*TRAIN, "--out", "run"]
     command[command.index("--epochs") + 1] = "100000"
     process = subprocess.Popen(
         [sys.executable, "-m", "omt_course", *command],
@@ -323,17 +366,28 @@ def test_training_is_interrupted_and_resumed(model, folder, capsys):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
-    while not (folder / "run.pt").exists() and time.monotonic() < deadline:
+    while not (folder / "run" / "training.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "omt: interrupted: with --checkpoint, the same command resumes" in error
+    assert "omt: interrupted: the same command goes on after the last epoch or look" in error
     assert "Traceback" not in error
-    assert sorted(path.name for path in folder.iterdir()) == ["run.pt"]
+    names = sorted(path.name for path in (folder / "run").iterdir())
+    assert names == [".lock", "data.json", "log.jsonl", "run.json", "training.ckpt"]
     command[command.index("--epochs") + 1] = "2"
     code, _, error = run(capsys, *command)
-    assert code == 1 and "checkpoint: expected epochs = 100000" in error
+    assert code == 1 and "epochs = 100000 not 2" in error
+
+
+def test_a_run_that_is_not_finished_has_no_model(capsys, folder):
+    (folder / "run").mkdir()
+    code, _, error = run(capsys, "sample", "run", "--out", "a.png")
+    assert code == 1 and "run has no run.json" in error
+    header = {"format": "omt_course.run/1", "model": "digits", "config": {}}
+    (folder / "run" / "run.json").write_text(json.dumps(header))
+    code, _, error = run(capsys, "evaluate", "run")
+    assert code == 1 and "expected a finished run; run has no model.safetensors yet" in error
 
 
 def test_a_file_that_is_no_model_is_refused(capsys, folder):
@@ -344,9 +398,34 @@ def test_a_file_that_is_no_model_is_refused(capsys, folder):
     assert code == 1 and "no such file" in error
 
 
+def test_an_evaluation_is_printed_and_kept(capsys, trained, folder, monkeypatch):
+    """By an untrained judge, in no time; what is measured is tested with `evaluation`."""
+    judge = LeNet(generator=torch.Generator().manual_seed(0)).eval()
+    features = functools.partial(metrics.features, judge)
+    probabilities = functools.partial(metrics.probabilities, judge)
+    untrained = evaluation.Judge(judge.name, features, probabilities)
+    monkeypatch.setattr(evaluation, "judge_of", lambda *arguments, **options: untrained)
+    code, out, error = run(capsys, "evaluate", trained, "-n", 200, "--out", "found.json")
+    assert code == 0, error
+    found = json.loads((folder / "found.json").read_text())
+    assert found["judge"] == "64 units of an untrained LeNet" and found["judge"] in out
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    for kind, row in found["kinds"].items():
+        for printed, value in zip(lines[kind], row.values(), strict=True):
+            assert printed == "-" if value is None else float(printed) == pytest.approx(value, 1e-3)
+
+
 def test_contact_sheet_is_as_square_as_can_be():
     images = np.arange(7 * 6).reshape(7, 2, 3)
     sheet = contact_sheet(images)
     assert sheet.shape == (6, 9)
     assert np.array_equal(sheet[2:4, 3:6], images[4])
     assert np.array_equal(sheet[4:6, :3], images[6]) and not sheet[4:6, 3:].any()
+
+
+def test_contact_sheet_keeps_colours():
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), dtype=np.uint8)
+    sheet = contact_sheet(images)
+    assert sheet.shape == (8, 10, 3) and np.array_equal(sheet[4:, :5], images[2])
+    for colour in range(3):
+        assert np.array_equal(sheet[..., colour], contact_sheet(images[..., colour]))
