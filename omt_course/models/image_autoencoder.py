@@ -16,7 +16,7 @@ from omt_course.models.images import CHANNELS, as_floats
 
 BLOCK = 4  # pixels that the first layer folds into channels, each way
 EDGES = 1.0  # weight of differences between neighbours in the loss
-RADIUS, STRENGTH = 2.5, 40.0  # of the attention paid to places: an iris is three pixels wide
+RADIUS, STRENGTH = 2.0, 80.0  # of the attention paid to places: an iris is three pixels wide
 
 
 class ImageAutoencoder(Autoencoder):
