@@ -10,6 +10,9 @@ from scipy.stats import t as student
 
 from .counting import CellCounter
 
+# More batches would not make the interval better, only the table of their errors larger.
+MOST_BATCHES = 96
+
 
 @dataclass(frozen=True)
 class MassError:
@@ -51,16 +54,19 @@ def estimate_mass_error(
     counter : CellCounter
     heights, masses : (n,) float array
     n_samples : int
-        Fresh samples to draw, rounded up to batches, at least 8 of them.
+        Fresh samples to draw, rounded up to batches, 8 to `2 * MOST_BATCHES` of them.
 
     Returns
     -------
     MassError
     """
-    batches = max(8, -(-n_samples // counter.batch))
+    calls = max(1, n_samples // (MOST_BATCHES * counter.batch))
+    size = calls * counter.batch
+    batches = max(8, -(-n_samples // size))
     errors = np.empty((batches, len(masses)), dtype=np.float32)
     for k in range(batches):
-        errors[k] = (counter(heights) / counter.batch - masses) / np.sqrt(masses)
+        counts = sum(counter(heights) for _ in range(calls))
+        errors[k] = (counts / size - masses) / np.sqrt(masses)
     product = (errors @ errors.T).astype(float)
     np.fill_diagonal(product, 0.0)
     pairs = batches * (batches - 1)
@@ -79,5 +85,5 @@ def estimate_mass_error(
     return MassError(
         *(float(r) for r in root),
         squared_spread=float(spread),
-        n_samples=batches * counter.batch,
+        n_samples=batches * size,
     )

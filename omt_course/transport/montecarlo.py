@@ -6,31 +6,22 @@ the iterates, and the error that is reported is measured on samples the solver n
 Taught in *Transport in a hundred dimensions*.
 """
 
-import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from .counting import CellCounter, Sampler, draw
+from . import descent
+from .counting import BATCH, CellCounter, Sampler
+from .descent import Clock, Descent, MonteCarloStep
 from .inputs import check_masses, check_points
-from .mass_error import MassError, estimate_mass_error
 from .newton import NotConverged
-
-# The average weights an iterate by the samples drawn up to it, to this power: enough to forget
-# the start, at the price of a factor 4/3 in variance.
-AVERAGING = 1.0
-
-
-@dataclass(frozen=True)
-class MonteCarloStep:
-    """One look at the averaged heights: samples used so far, seconds, measured error."""
-
-    n_samples: int
-    seconds: float
-    error: MassError
+from .ranks import Ranks, SharedCounter
+from .scoring import CHUNK
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +44,10 @@ class MonteCarloResult:
         Samples used for the heights.
     converged : bool
         Whether the upper end of the interval is at most `target_error`.
+    misranked : float
+        Share of 1,024 fresh samples that float64 scores send to another cell.
+    resumed_from : int
+        Samples that came from the checkpoint.
     history : tuple of MonteCarloStep
     message : str
     """
@@ -65,6 +60,8 @@ class MonteCarloResult:
     mass_error_interval: tuple[float, float]
     n_samples: int
     converged: bool
+    misranked: float
+    resumed_from: int
     history: tuple[MonteCarloStep, ...] = field(repr=False)
     message: str
 
@@ -94,6 +91,11 @@ def solve(
     max_seconds: float | None = None,
     callback: Callable[[MonteCarloStep], None] | None = None,
     strict: bool = True,
+    precision: str = "float32",
+    chunk: int = CHUNK,
+    ranks: Ranks | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = True,
 ) -> MonteCarloResult:
     """Transport a source onto weighted points until the mass error is certified.
 
@@ -129,6 +131,20 @@ def solve(
     strict : bool
         Raise when the error is not certified in time (default), or return with
         `converged=False`.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of the coordinates in the scores that move the heights. The held-out error is measured in
+        float32 whatever it is. Below float32 time is gained on a GPU only.
+    chunk : int
+        Scores in memory at a time where no grid is used. A GPU that runs out of memory goes on
+        with half of them, and a warning.
+    ranks : omt_course.transport.ranks.Ranks, optional
+        Processes that share the work; each calls `solve` with the same arguments.
+    checkpoint : path, optional
+        File written at every look and every 20 seconds, aside and renamed. An interrupted run
+        continues from it; on a CPU, with the same seed and threads, to the same heights bit for
+        bit. (A sampler of your own must then draw from its `generator` alone.)
+    resume : bool
+        Continue from `checkpoint` if it exists; with False, start over and overwrite it.
 
     Returns
     -------
@@ -137,7 +153,7 @@ def solve(
     Raises
     ------
     ValueError
-        If an argument cannot be used.
+        If an argument cannot be used, differs between ranks, or does not fit the checkpoint.
     NotConverged
         If the error is not certified within the budget and `strict` is true.
 
@@ -168,104 +184,109 @@ def solve(
         raise ValueError(f"max_samples: expected at least one sample, got {max_samples}")
     if max_seconds is not None and not max_seconds > 0:
         raise ValueError(f"max_seconds: expected a positive number, got {max_seconds}")
+    seed = generator.initial_seed()
     generator = _generator_on(device, generator)
     # A constant added to all points changes no cell; about their mean, float32 scores hold best.
     centered = points - points.mean(axis=0)
     if len(np.unique(centered.astype(np.float32), axis=0)) < len(points):
         raise ValueError("points: expected points that float32 can tell apart; merge the nearest")
-    counter = CellCounter(source, centered, generator)
-    heights = _start(source, centered, generator)
-    began = time.perf_counter()
-    average, weight, used = heights.copy(), 0.0, 0
-    history: list[MonteCarloStep] = []
-    next_look = max(int(len(points) / target_error**2), 20 * counter.batch)
-    steps, refresh = 0, 0
+    settings = {
+        "points": descent.digest(points),
+        "masses": descent.digest(masses),
+        "source": getattr(source, "__qualname__", source),
+        "target_error": float(target_error),
+        "seed": seed,
+        "device": generator.device.type,
+        "precision": precision,
+        "ranks": 1 if ranks is None else ranks.size,
+    }
+    if ranks is not None and ranks.size > 1:
+        ranks.check_same(**settings)
+        generator = ranks.own_generator(generator)
+    else:
+        ranks = None
+    counter = CellCounter(source, centered, generator, precision=precision, chunk=chunk)
+    judge = counter  # of the held-out error: in float32, whatever moves the heights
+    if precision != "float32":
+        judge = CellCounter(source, centered, generator, chunk=chunk)
+    if ranks is not None:
+        counter, judge = SharedCounter(counter, ranks), SharedCounter(judge, ranks)
+    state = _start_or_resume(
+        source, centered, target_error, generator, ranks, checkpoint, settings, resume
+    )
+    resumed_from, clock = state.used, Clock(state.seconds)
     while True:
-        if steps == refresh:
-            density, refresh = gap_density(counter.gaps(heights, 4096)), 8 * refresh + 8
-        steps += 1
-        # Steps of constant length would leave a bias in the average; the square root is theirs.
-        step = min(1.0, 2 / np.sqrt(steps)) * (counter(heights) / counter.batch / masses - 1)
-        # Far from the answer a cell may hold many times its mass; a full step would throw it out.
-        # The bound is lifted as steps shrink: kept, it would favour cells of little mass for good.
-        heights = heights - np.minimum(step, 2.0) / density
-        used += counter.batch
-        gain = used**AVERAGING
-        weight += gain
-        average += (gain / weight) * (heights - average)
-        seconds = time.perf_counter() - began
-        out = used >= max_samples or (max_seconds is not None and seconds >= max_seconds)
-        if used < next_look and not out:
+        out = state.used >= max_samples or (
+            max_seconds is not None and state.seconds >= max_seconds
+        )
+        if state.history and state.history[-1].n_samples == state.used:
+            error = state.history[-1].error
+            if error.high <= target_error or out:
+                break
+        state.step(counter, masses, BATCH)
+        state.seconds = _same(ranks, clock.seconds())
+        out = state.used >= max_samples or (
+            max_seconds is not None and state.seconds >= max_seconds
+        )
+        if state.used < state.next_look and not out:
+            if checkpoint is not None and _same(ranks, clock.save_is_due()):
+                descent.keep(checkpoint, state, settings, generator, ranks)
             continue
-        error = estimate_mass_error(counter, average, masses, max(used // 16, 100_000))
-        good = error.value <= 0.88 * target_error or error.high <= target_error
-        if good or out:
-            # Looking often and stopping at a good moment is optimistic: the second look, at
-            # fresh samples, is the one that is reported. It is as long as it takes to make the
-            # interval's half-width a fifth of the squared target, judged by the first.
-            n_test = int(error.n_samples * 10 * error.squared_spread / target_error**2)
-            n_test = int(np.clip(n_test, 100_000, used))
-            error = estimate_mass_error(counter, average, masses, n_test)
-        history.append(MonteCarloStep(used, seconds, error))
-        if callback is not None:
-            callback(history[-1])
-        if error.high <= target_error or out:
-            break
-        growth = (error.value / (0.85 * target_error)) ** 2
-        next_look = int(used * np.clip(growth, 1.15, 4.0))
+        state.look(judge, masses, target_error, BATCH, last=out)
+        if callback is not None:  # before the file: a crash repeats a look, and misses none
+            callback(state.history[-1])
+        if checkpoint is not None:
+            descent.keep(checkpoint, state, settings, generator, ranks)
 
     message = ""
     if error.high > target_error:
         message = (
             f"mass error {error.value:.3g} (at most {error.high:.3g} with 95 % confidence) after "
-            f"{used:,} samples and {seconds:.1f} s, target_error = {target_error:.3g}; "
+            f"{state.used:,} samples and {state.seconds:.1f} s, target_error = {target_error:.3g}; "
             f"allow more samples or seconds, or ask for less"
         )
     if message and strict:
-        raise NotConverged(f"montecarlo.solve: {message}", tuple(history), average)
+        raise NotConverged(f"montecarlo.solve: {message}", tuple(state.history), state.average)
+    misranked = counter.misranked(state.average, 1024)
+    if misranked > max(0.01, target_error):
+        warnings.warn(
+            f"scores in {precision} send {100 * misranked:.1f} % of the samples to another cell "
+            f"than float64: use a higher precision, or scale the points down to what matters",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return MonteCarloResult(
         source=source,
         points=points,
         masses=masses,
-        heights=average - average.mean(),
+        heights=state.average - state.average.mean(),
         mass_error=error.value,
         mass_error_interval=(error.low, error.high),
-        n_samples=used,
+        n_samples=state.used,
         converged=not message,
-        history=tuple(history),
+        misranked=misranked,
+        resumed_from=resumed_from,
+        history=tuple(state.history),
         message=message,
     )
 
 
-def gap_density(gaps: np.ndarray) -> float:
-    """Estimate the density at 0 of positive gaps, (n,) float array, from their lowest twentieth.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> abs(gap_density(rng.exponential(0.5, size=20_000)) - 2) < 0.2
-    True
-    """
-    k = max(1, len(gaps) // 20)
-    low = float(np.partition(gaps, k)[k])
-    if not low > 0:
-        raise ValueError("source: expected a density, got samples that lie between two cells")
-    return k / (len(gaps) * low)
+def _start_or_resume(source, points, target_error, generator, ranks, checkpoint, settings, resume):
+    """Return the state to begin with, and leave the generator as it was when it was saved."""
+    if checkpoint is not None and resume and Path(checkpoint).exists():
+        state, states = descent.load(checkpoint, settings)
+        generator.set_state(states[0 if ranks is None else ranks.rank])
+        return state
+    heights = descent.start(source, points, generator)
+    if ranks is not None:
+        heights = ranks.first(heights)
+    next_look = max(int(len(points) / target_error**2), 20 * BATCH)
+    return Descent(heights, heights.copy(), next_look)
 
 
-def _start(source, points, generator):
-    """Heights of the linear map that would carry the source's covariance to the points'.
-
-    If `y = A (x - m)` with `A` symmetric is that map, `u(x) = <x - m, A (x - m)> / 2` and
-    `h_i = -u*(y_i) = -<y_i, A^-1 y_i> / 2 - <m, y_i>`. The source's covariance is taken as a
-    multiple of the identity.
-    """
-    x = draw(source, 4096, points.shape[1], generator).cpu().numpy().astype(float)
-    variance, axes = np.linalg.eigh(np.cov(points.T).reshape(points.shape[1], -1))
-    along = points @ axes
-    flat = np.maximum(variance, 1e-6 * variance.max())
-    sigma = np.sqrt(x.var(axis=0).mean())
-    return -(along**2 * (sigma / np.sqrt(flat))).sum(axis=1) / 2 - points @ x.mean(axis=0)
+def _same(ranks, value):
+    """Return the first rank's value: a clock must not send ranks different ways."""
+    return value if ranks is None else ranks.first(value)
 
 
 def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:

@@ -7,7 +7,7 @@ from scipy.special import betainc
 from scipy.stats import norm
 
 from omt_course.transport import semidiscrete
-from omt_course.transport.counting import GRID, CellCounter, count_pairs, draw
+from omt_course.transport.counting import CellCounter, count_pairs, draw
 from omt_course.transport.domains import Box
 from omt_course.transport.laguerre import laguerre_diagram
 
@@ -69,7 +69,7 @@ def test_grids_count_the_exact_cells_of_a_square():
     heights = heights + np.random.default_rng(3).normal(scale=0.01, size=20)
     exact = laguerre_diagram(SQUARE, points, heights).masses
     counter = CellCounter("cube", points, seeded(4))
-    assert counter.on_grid and counter.batch % GRID**2 == 0
+    assert counter.on_grid and counter.batch % counter.side**2 == 0
     assert counter(heights).sum() == counter.batch
     z = z_scores(counter, heights, exact)
     assert np.abs(z).max() < 4.5

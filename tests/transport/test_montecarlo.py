@@ -5,10 +5,11 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from omt_course.transport import counting, montecarlo, semidiscrete
+from omt_course.transport import counting, descent, montecarlo, semidiscrete
+from omt_course.transport.descent import gap_density
 from omt_course.transport.domains import Box
 from omt_course.transport.laguerre import laguerre_diagram
-from omt_course.transport.montecarlo import MonteCarloStep, gap_density, solve
+from omt_course.transport.montecarlo import MonteCarloStep, solve
 from omt_course.transport.newton import NotConverged
 
 SQUARE = Box([-0.5, -0.5], [0.5, 0.5])
@@ -115,8 +116,9 @@ def test_masses_of_very_different_size():
 
 def test_small_batches_leave_no_bias(monkeypatch):
     """With more cells than samples in a batch, steps of constant length stop near 9 %."""
-    monkeypatch.setattr(counting, "GRIDS", 1)
-    monkeypatch.setattr(counting, "GRID", 8)
+    monkeypatch.setattr(montecarlo, "BATCH", 64)
+    monkeypatch.setattr(counting, "grid_side", lambda n: 8)
+    monkeypatch.setattr(descent, "GROWTH", 0.0)
     points = np.random.default_rng(21).normal(size=(100, 8))
     result = run("cube", points, target_error=1e-4, max_samples=200_000, strict=False)
     assert result.mass_error < 0.065
@@ -170,7 +172,7 @@ def test_averaging_beats_the_last_iterate(monkeypatch):
     points = np.random.default_rng(10).normal(size=(100, 8))
     budget = {"target_error": 1e-4, "max_samples": 1_500_000, "strict": False}
     averaged = run("cube", points, **budget)
-    monkeypatch.setattr(montecarlo, "AVERAGING", 40.0)  # weight on the last iterates only
+    monkeypatch.setattr(descent, "AVERAGING", 40.0)  # weight on the last iterates only
     last = run("cube", points, **budget)
     assert averaged.mass_error < 0.6 * last.mass_error
 
@@ -223,7 +225,7 @@ def test_not_strict_returns_what_there_is():
 def test_seconds_are_a_budget():
     points = np.random.default_rng(16).normal(size=(30, 5))
     result = run("cube", points, target_error=1e-4, max_seconds=1e-9, strict=False)
-    assert result.n_samples == 16 * 32**2 and not result.converged
+    assert result.n_samples == counting.BATCH and not result.converged
 
 
 def test_callback_sees_the_samples_grow():
