@@ -153,7 +153,7 @@ def judge_of(model: str, config: dict, seen: run_data.Images, *, progress: bool 
         )
     from omt_course.models import factor_reading
 
-    reader = factor_reading.train_reader(generator=generator, progress=progress)
+    reader = factor_reading.make_reader(generator=generator, progress=progress)
     return Judge(reader.name, lambda images: factor_reading.features(reader, images))
 
 
