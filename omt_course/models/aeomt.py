@@ -20,6 +20,7 @@ from omt_course.models import autoencoder as autoencoders
 from omt_course.models import autoencoder_files
 from omt_course.models.autoencoder import SIDE, Autoencoder, ConvAutoencoder, own_loss
 from omt_course.models.checkpoints import read_tensors
+from omt_course.models.codes import targets
 from omt_course.models.image_autoencoder import ImageAutoencoder
 from omt_course.models.images import as_pixels
 from omt_course.models.training import Epoch, seeded, train
@@ -174,18 +175,7 @@ class AEOMT:
                 label="autoencoder",
             )
         codes = autoencoders.encode_in_batches(autoencoder, images).double().numpy()
-        mean, scale = codes.mean(axis=0), codes.std(axis=0)
-        if not (scale > 0).all():
-            raise ValueError(
-                f"autoencoder: expected codes that vary in every coordinate; coordinate "
-                f"{int(np.argmin(scale))} is constant over the images"
-            )
-        # Codes that single precision, in which the transport scores, can hardly tell apart are
-        # one point with their masses together: twin images, as most large sets have some.
-        points = (codes - mean) / scale
-        _, first, count = np.unique(points.round(6), axis=0, return_index=True, return_counts=True)
-        order = np.argsort(first)
-        points = points[first[order]]
+        aim = targets(codes)
         with tqdm(desc="transport", unit=" looks", disable=not progress) as bar:
 
             def show(step):
@@ -196,8 +186,8 @@ class AEOMT:
 
             result = montecarlo.solve(
                 source,
-                points,
-                count[order] / len(codes),
+                aim.points,
+                aim.masses,
                 target_error=target_error,
                 generator=generator,
                 device=device,
@@ -205,13 +195,15 @@ class AEOMT:
                 callback=show,
                 checkpoint=transport_checkpoint,
             )
-        probe = draw(source, 4096, points.shape[1], generator).cpu().numpy()
+        probe = draw(source, 4096, aim.points.shape[1], generator).cpu().numpy()
         return cls(
             autoencoder=autoencoder.eval(),
-            mean=mean,
-            scale=scale,
+            mean=aim.mean,
+            scale=aim.scale,
             source=source,
-            extension=extend(points, result.heights, probe, threshold=threshold, softness=softness),
+            extension=extend(
+                aim.points, result.heights, probe, threshold=threshold, softness=softness
+            ),
             mass_error=result.mass_error,
             mass_error_interval=result.mass_error_interval,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from omt_course.datasets import digits, faces
+from omt_course.datasets import celeba, digits, faces, image_folder
 from omt_course.files import write_atomically
 
 SIDE = 64  # of a face
@@ -32,17 +32,21 @@ class Images:
         Data set and part, as in "mnist-5k/train".
     labels : (n,) int array or None
         Classes, where the set has them.
+    skipped : tuple of str
+        Files that could not be read, where the run leaves such files out.
     """
 
     pixels: np.ndarray
     name: str
     labels: np.ndarray | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> dict:
-        """Name, shape and SHA-256 of the pixels."""
+        """Name, shape and SHA-256 of the pixels, and the files that were left out."""
         digest = hashlib.sha256(np.ascontiguousarray(self.pixels)).hexdigest()
-        return {"name": self.name, "shape": list(self.pixels.shape), "sha256": digest}
+        about = {"name": self.name, "shape": list(self.pixels.shape), "sha256": digest}
+        return about | {"skipped": list(self.skipped)}
 
 
 def seen(model: str, config: dict, folder: str | Path, *, progress: bool = True) -> Images:
@@ -75,7 +79,7 @@ def seen(model: str, config: dict, folder: str | Path, *, progress: bool = True)
     found = _load(model, config, "seen", folder, progress)
     stop = config["limit"]
     labels = None if found.labels is None else found.labels[:stop]
-    return Images(found.pixels[:stop], found.name, labels)
+    return Images(found.pixels[:stop], found.name, labels, found.skipped)
 
 
 def unseen(model: str, config: dict, folder: str | Path, *, progress: bool = True) -> Images | None:
@@ -94,8 +98,6 @@ def _load(model, config, part, folder, progress):
         found = digits.load(config["data"], split=split, progress=progress)
         return Images(found.images, found.name, found.labels)
     if model == "celeba":
-        from omt_course.datasets import celeba
-
         split = config["split"]
         if part == "unseen":
             split = "train" if split == "test" else "test"
@@ -106,28 +108,32 @@ def _load(model, config, part, folder, progress):
             skip_unreadable=config["skip_unreadable"],
             progress=progress,
         )
-        return Images(found.images, f"celeba/{split}")
+        return Images(found.images, f"celeba/{split}", skipped=found.skipped)
     if config["data"] == "synthetic":
         n, seed = config["n"], config["seed"]
         if part == "unseen":
             n, seed = max(100, n // 10), seed + _UNSEEN_SEED
         stored = Path(folder) / "images" / part
         return Images(rendered(n, seed, stored, progress=progress), f"synthetic/{n}, seed {seed}")
+    limit = config["limit"]
+    if limit is not None:  # enough to learn from, and those held out among them
+        limit = max(_HELD_OUT, limit * _HELD_OUT // (_HELD_OUT - 1) + 1)
     if config["data"] == "lfw":
-        from omt_course.datasets import lfw
+        from omt_course.datasets import lfw  # scikit-learn takes a second to import
 
-        pixels = lfw.load(progress=progress).images
+        found = lfw.load(limit=limit, progress=progress)
     else:
-        from omt_course.datasets import image_folder
-
-        pixels = image_folder.load(
-            config["folder"], skip_unreadable=config["skip_unreadable"], progress=progress
-        ).images
-    held_out = np.arange(len(pixels)) % _HELD_OUT == _HELD_OUT - 1
+        found = image_folder.load(
+            config["folder"],
+            limit=limit,
+            skip_unreadable=config["skip_unreadable"],
+            progress=progress,
+        )
+    held_out = np.arange(len(found)) % _HELD_OUT == _HELD_OUT - 1
     if not held_out.any():
-        raise ValueError(f"folder: expected {_HELD_OUT} images or more; got {len(pixels)}")
+        raise ValueError(f"folder: expected {_HELD_OUT} images or more; got {len(found)}")
     chosen = held_out if part == "unseen" else ~held_out
-    return Images(pixels[chosen], f"{config['data']}/{part}")
+    return Images(found.images[chosen], f"{config['data']}/{part}", skipped=found.skipped)
 
 
 def rendered(n: int, seed: int, folder: str | Path, *, progress: bool = True) -> np.ndarray:

@@ -93,6 +93,8 @@ def train_run(
         images = run_data.seen(model, config, folder, progress=progress)
         _check_data(run, images)
         say(f"{len(images.pixels)} images of {images.name}")
+        if images.skipped:
+            say(f"{len(images.skipped)} files left out: {', '.join(images.skipped)}")
         trained = _fit(run, images.pixels, progress)
         trained.save(run.folder / MODEL)
         run.write(REPORT, _report(run, trained))

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from omt_course.models import checkpoints, run_data, runs
 from omt_course.models.checkpoints import read_tensors
@@ -184,15 +185,18 @@ def test_rendered_faces_are_kept_and_rendered_once(tmp_path, monkeypatch):
     assert again.fingerprint == first.fingerprint
 
 
-def test_one_photograph_in_ten_is_held_out(tmp_path, monkeypatch):
-    from types import SimpleNamespace
+def test_one_photograph_in_ten_is_held_out(tmp_path):
+    """Photographs 0 to 24, each of its own grey; the limit counts those that are learnt from."""
+    for k in range(25):
+        Image.new("L", (64, 64), k).save(tmp_path / f"{k:02d}.png")
 
-    images = np.arange(25, dtype=np.uint8)[:, None, None, None] * np.ones((64, 64, 3), np.uint8)
-    fake = SimpleNamespace(load=lambda *a, **k: SimpleNamespace(images=images))
-    monkeypatch.setitem(sys.modules, "omt_course.datasets.image_folder", fake)
-    monkeypatch.setattr("omt_course.datasets.image_folder", fake, raising=False)
-    options = resolve("faces", ("test", {"data": "folder", "folder": "photos"}))
-    seen = run_data.seen("faces", options, tmp_path, progress=False)
-    unseen = run_data.unseen("faces", options, tmp_path, progress=False)
-    assert unseen.pixels[:, 0, 0, 0].tolist() == [9, 19]
-    assert sorted([*seen.pixels[:, 0, 0, 0], 9, 19]) == list(range(25))
+    def greys(part, limit=None):
+        options = {"data": "folder", "folder": str(tmp_path), "limit": limit}
+        found = part("faces", resolve("faces", ("test", options)), tmp_path, progress=False)
+        assert found.pixels.shape[1:] == (64, 64, 3)
+        return found.pixels[:, 0, 0, 0].tolist()
+
+    assert greys(run_data.unseen) == [9, 19]
+    assert sorted(greys(run_data.seen) + [9, 19]) == list(range(25))
+    for limit in (1, 10, 18, 19):
+        assert len(greys(run_data.seen, limit)) == limit
