@@ -5,26 +5,30 @@ the decoder's reconstructions of images that it has not seen (a floor that no tr
 and these unseen images themselves. The judge is trained apart from the model and carries its name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from omt_course.models import metrics, run_data
+from omt_course.models import factor_reading, metrics, run_data
 from omt_course.models.aeomt import AEOMT
 from omt_course.models.autoencoder import decode_in_batches, encode_in_batches
+from omt_course.models.coverage import compare_supports
+from omt_course.models.eye_colours import eye_colours
 from omt_course.models.images import as_bytes, as_pixels
 from omt_course.models.run_folder import MODEL, read_header
 
 DEFAULT_N = 1000
+_NEIGHBOURS = 5  # of the balls whose union stands for a support
 _SCALE_SIZE = 2000  # images whose distance to the nearest other one makes the scale
 _JUDGE_SEED = 20_000  # the judge is the same for every run on the same images
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A network that looks at images: its name, its features, and what classes it tells apart.
+    """A network that looks at images: its name, its features, and what else it can tell.
 
     Attributes
     ----------
@@ -33,11 +37,14 @@ class Judge:
         (n, h, w) or (n, h, w, 3) uint8 array -> `metrics.Features`.
     probabilities : callable or None
         The same -> (n, n_classes) float array; None if the judge knows no classes.
+    readings : callable or None
+        The same -> dict of factors to (n,) float arrays; None if the judge reads no factors.
     """
 
     name: str
-    features: object
-    probabilities: object = None
+    features: Callable
+    probabilities: Callable | None = None
+    readings: Callable | None = None
 
 
 def evaluate_run(
@@ -58,9 +65,10 @@ def evaluate_run(
     -------
     found : dict
         ``judge``, its name; ``n``; ``compared_with``, the unseen images; ``kinds``, for each kind
-        its ``frechet`` distance to the unseen images in the judge's features, and
-        ``memorised_share``; for digits also ``ambiguous_share``, ``rarest_class_share`` and
-        ``class_shares``.
+        its ``frechet`` distance to the unseen images, ``precision``, ``recall`` and ``coverage``
+        in the judge's features, and ``memorised_share``; for digits also ``ambiguous_share``,
+        ``rarest_class_share`` and, for all classes, ``class_shares``; for rendered faces
+        ``mixed_eyes_share``.
 
     Raises
     ------
@@ -79,8 +87,8 @@ def evaluate_run(
     seen = run_data.seen(model, config, folder, progress=progress)
     unseen = run_data.unseen(model, config, folder, progress=progress) or seen
     n = min(n or DEFAULT_N, len(unseen.pixels))
-    if n < 2:
-        raise ValueError(f"n: expected two images of each kind or more; got {n}")
+    if n <= _NEIGHBOURS:
+        raise ValueError(f"n: expected more than {_NEIGHBOURS} images of each kind; got {n}")
     chosen = np.random.default_rng(seed).permutation(len(unseen.pixels))[:n]
     real = unseen.pixels[np.sort(chosen)]
     judge = judge_of(model, config, seen, progress=progress)
@@ -137,7 +145,8 @@ def judge_of(model: str, config: dict, seen: run_data.Images, *, progress: bool 
     """Train the judge of a model's images.
 
     Digits: a small classifier, on every image of the set's training split, so that runs on one
-    set share it. Faces: the reader of factors, on rendered faces, whatever the run learnt from.
+    set share it. Faces: the reader of factors, on rendered faces, whatever the run learnt from; it
+    reads eye colours where faces are rendered as those it knows.
     """
     generator = torch.Generator().manual_seed(_JUDGE_SEED)
     if model == "digits":
@@ -151,10 +160,13 @@ def judge_of(model: str, config: dict, seen: run_data.Images, *, progress: bool 
             lambda images: metrics.features(network, images),
             lambda images: metrics.probabilities(network, images),
         )
-    from omt_course.models import factor_reading
-
     reader = factor_reading.make_reader(generator=generator, progress=progress)
-    return Judge(reader.name, lambda images: factor_reading.features(reader, images))
+    knows = model == "faces" and config["data"] == "synthetic"
+    return Judge(
+        reader.name,
+        lambda images: factor_reading.features(reader, images),
+        readings=(lambda images: factor_reading.read(reader, images)) if knows else None,
+    )
 
 
 def memory_scale(training: np.ndarray) -> float:
@@ -172,14 +184,19 @@ def memory_scale(training: np.ndarray) -> float:
 
 
 def _judged(judge, images, reference, seen, scale):
-    """Return the measures of one kind of images; no distance of the reference to itself."""
-    row = {"frechet": None}
+    """Return the measures of one kind of images; the reference is not compared with itself."""
+    row = dict.fromkeys(("frechet", "precision", "recall", "coverage"))
     if reference is not None:
-        row["frechet"] = float(metrics.frechet_distance(judge.features(images), reference))
+        made = judge.features(images)
+        supports = compare_supports(reference, made, k=_NEIGHBOURS)
+        row["frechet"] = float(metrics.frechet_distance(made, reference))
+        row |= {name: getattr(supports, name) for name in ("precision", "recall", "coverage")}
     if judge.probabilities is not None:
         p = judge.probabilities(images)
         row["ambiguous_share"] = metrics.ambiguous_share(p)
         row["rarest_class_share"] = float(metrics.class_shares(p).min())
+    if judge.readings is not None:
+        row["mixed_eyes_share"] = eye_colours(judge.readings(images)).mixed
     row["memorised_share"] = metrics.memorised_share(
         _shrunk(images), _shrunk(seen.pixels), threshold=scale
     )

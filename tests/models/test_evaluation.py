@@ -1,14 +1,17 @@
 """Judging a run: known answers from a model that generates what we choose."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 import torch
 
-from omt_course.models import evaluation, metrics, run_data
+from omt_course.models import evaluation, factor_reading, metrics, run_data
 from omt_course.models.classifier import LeNet
+from omt_course.models.coverage import compare_supports
 from omt_course.models.evaluation import evaluate_run, load_model, memory_scale
+from omt_course.models.eye_colours import eye_colours
 from omt_course.models.run_config import resolve
 from omt_course.models.runs import train_run
 
@@ -67,6 +70,11 @@ def test_what_is_measured_is_what_the_metrics_say(folder, judge):
     assert found["class_shares"]["generated"] == metrics.class_shares(p).tolist()
     assert row["rarest_class_share"] == min(found["class_shares"]["generated"])
     assert found["kinds"]["unseen"]["frechet"] is None
+    unseen = run_data.unseen("digits", resolve("digits", ("test", SMALL)), folder, progress=False)
+    rows = np.sort(np.random.default_rng(5).permutation(1000)[:120])
+    real, made = judge.features(unseen.pixels[rows]), judge.features(pixels)
+    assert row["frechet"] == float(metrics.frechet_distance(made, real))
+    assert row["coverage"] == compare_supports(real, made, k=5).coverage
     assert evaluate_run(folder, n=120, seed=5, progress=False) == found
     assert evaluate_run(folder, n=120, seed=6, progress=False) != found
 
@@ -93,8 +101,28 @@ def test_colour_images_are_compared_by_means_of_blocks():
     assert memory_scale(images) == pytest.approx(10.0)
 
 
+def test_rendered_faces_are_judged_by_the_reader_of_factors(tmp_path, monkeypatch):
+    """A reader that has seen 40 faces for one epoch: what it says is what the row says."""
+    make = functools.partial(factor_reading.make_reader, 40, epochs=1)
+    monkeypatch.setattr(factor_reading, "make_reader", make)
+    small = {"n": 60, "epochs": 1, "latent_dim": 3, "target_error": 0.3}
+    config = resolve("faces", ("test", small))
+    train_run("faces", config, tmp_path, progress=False)
+    found = evaluate_run(tmp_path, n=30, progress=False)
+    assert found["judge"] == "64 units of a reader of 14 factors, 1 epochs on 40 faces"
+    assert found["compared_with"] == f"synthetic/100, seed {2**32}"
+    judge = evaluation.judge_of("faces", config, None, progress=False)
+    images = load_model(tmp_path).sample(30, generator=torch.Generator().manual_seed(0)).images
+    pixels = torch.round(255 * images).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    row = found["kinds"]["generated"]
+    assert row["mixed_eyes_share"] == eye_colours(judge.readings(pixels)).mixed
+    assert "ambiguous_share" not in row and "class_shares" not in found
+    photographs = evaluation.judge_of("celeba", config, None, progress=False)
+    assert photographs.readings is None and photographs.name == judge.name
+
+
 def test_bad_arguments(folder, judge, tmp_path):
-    with pytest.raises(ValueError, match="n: expected two images of each kind or more; got 1"):
-        evaluate_run(folder, n=1, progress=False)
+    with pytest.raises(ValueError, match="n: expected more than 5 images of each kind; got 5"):
+        evaluate_run(folder, n=5, progress=False)
     with pytest.raises(ValueError, match="has no run.json"):
         evaluate_run(tmp_path, progress=False)
