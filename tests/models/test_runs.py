@@ -7,12 +7,10 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from omt_course.models import checkpoints, run_data, runs
+from omt_course.models import checkpoints, runs
 from omt_course.models.checkpoints import read_tensors
 from omt_course.models.run_config import resolve
 from omt_course.models.run_folder import read_log
@@ -161,42 +159,3 @@ def test_other_threads_or_versions_are_said(tmp_path, monkeypatch):
             train_run("digits", config(), tmp_path, progress=False, say=said.append)
     assert [s for s in said if "threads were 1, are 2" in s and "last digits" in s]
     assert sum("threads were" in s for s in said) == 1
-
-
-def test_rendered_faces_are_kept_and_rendered_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_data, "_CHUNK", 2)
-    options = resolve("faces", ("test", {"n": 5, "limit": 4, "seed": 3}))
-    first = run_data.seen("faces", options, tmp_path, progress=False)
-    assert first.pixels.shape == (4, 64, 64, 3) and first.pixels.std() > 20
-    assert not np.array_equal(first.pixels[0], first.pixels[1])
-    files = sorted((tmp_path / "images" / "seen").iterdir())
-    assert len(files) == 3
-    files[1].write_bytes(b"torn")
-    rendered = []
-    render = run_data.faces.render
-
-    def counted(n, **options):
-        rendered.append(n)
-        return render(n, **options)
-
-    monkeypatch.setattr(run_data.faces, "render", counted)
-    again = run_data.seen("faces", options, tmp_path, progress=False)
-    assert rendered == [2] and np.array_equal(again.pixels, first.pixels)
-    assert again.fingerprint == first.fingerprint
-
-
-def test_one_photograph_in_ten_is_held_out(tmp_path):
-    """Photographs 0 to 24, each of its own grey; the limit counts those that are learnt from."""
-    for k in range(25):
-        Image.new("L", (64, 64), k).save(tmp_path / f"{k:02d}.png")
-
-    def greys(part, limit=None):
-        options = {"data": "folder", "folder": str(tmp_path), "limit": limit}
-        found = part("faces", resolve("faces", ("test", options)), tmp_path, progress=False)
-        assert found.pixels.shape[1:] == (64, 64, 3)
-        return found.pixels[:, 0, 0, 0].tolist()
-
-    assert greys(run_data.unseen) == [9, 19]
-    assert sorted(greys(run_data.seen) + [9, 19]) == list(range(25))
-    for limit in (1, 10, 18, 19):
-        assert len(greys(run_data.seen, limit)) == limit
