@@ -113,8 +113,8 @@ def train_wgan_gp(
     >>> chance = torch.Generator().manual_seed(0)
     >>> maker, critic = mlp([2, 2], generator=chance), mlp([2, 16, 1], generator=chance)
     >>> data = torch.tensor([3.0, 0.0]) + torch.randn(256, 2, generator=chance)
-    >>> history = train_wgan_gp(maker, critic, data, latent_dim=2, steps=200, batch_size=64,
-    ...                         lr=2e-2, generator=chance, progress=False)
+    >>> history = train_wgan_gp(maker, critic, data, latent_dim=2, steps=150, batch_size=64,
+    ...                         n_critic=2, lr=2e-2, generator=chance, progress=False)
     >>> made = sample(maker, 1000, latent_dim=2, generator=chance)
     >>> bool((made.mean(dim=0) - data.mean(dim=0)).norm() < 1)       # it was 3
     True

@@ -8,7 +8,7 @@ from omt_course.models.critic import difference, mlp, train_critic, values_of
 from omt_course.models.training import TrainingDivergedError
 
 OPTIONS = {"steps": 250, "batch_size": 32, "lr": 1e-2, "progress": False}
-SLOW = {**OPTIONS, "steps": 500, "lr": 2e-3}  # Adam ends within a few lr of the optimum
+SLOW = {**OPTIONS, "steps": 400, "lr": 3e-3}  # Adam ends within a few lr of the optimum
 
 
 def chance(seed=0):
@@ -44,9 +44,9 @@ def test_on_the_line_two_sides_keep_the_wrong_sign_and_one_side_does_not():
     a, b = torch.zeros(1, 1), torch.full((1, 1), 2.0)
     trapped, free = Line([-0.7]), Line([-0.7])
     train_critic(trapped, a, b, generator=chance(), **SLOW)
-    train_critic(free, a, b, one_sided=True, generator=chance(), **{**SLOW, "steps": 1200})
-    assert trapped.slope.item() == pytest.approx(-1 + 2 / 20, abs=1e-2)  # a local minimum
-    assert free.slope.item() == pytest.approx(1 + 2 / 20, abs=1e-2)
+    train_critic(free, a, b, one_sided=True, generator=chance(), **{**SLOW, "steps": 700})
+    assert trapped.slope.item() == pytest.approx(-1 + 2 / 20, abs=2e-2)  # a local minimum
+    assert free.slope.item() == pytest.approx(1 + 2 / 20, abs=2e-2)
 
 
 def test_a_difference_is_at_most_slope_times_distance_and_exact_for_the_best_critic():
