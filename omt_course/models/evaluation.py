@@ -73,7 +73,7 @@ def evaluate_run(
     Raises
     ------
     ValueError
-        If the folder holds no finished run.
+        If the folder holds no finished run, or its images have changed.
 
     Notes
     -----
@@ -85,6 +85,7 @@ def evaluate_run(
     model, config = header["model"], header["config"]
     trained = load_model(folder)
     seen = run_data.seen(model, config, folder, progress=progress)
+    run_data.check_same(folder, seen)  # or unseen photographs might be those it has learnt from
     unseen = run_data.unseen(model, config, folder, progress=progress) or seen
     n = min(n or DEFAULT_N, len(unseen.pixels))
     if n <= _NEIGHBOURS:

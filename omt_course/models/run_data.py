@@ -6,6 +6,7 @@ that a run that was cut off renders none twice.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from omt_course.datasets import celeba, digits, faces, image_folder
 from omt_course.files import write_atomically
+from omt_course.models.run_folder import DATA
 
 SIDE = 64  # of a face
 _CHUNK = 250  # faces rendered between two files, some two seconds
@@ -90,6 +92,19 @@ def unseen(model: str, config: dict, folder: str | Path, *, progress: bool = Tru
     if config.get("split") == "all":
         return None
     return _load(model, config, "unseen", folder, progress)
+
+
+def check_same(folder: str | Path, images: Images) -> None:
+    """Raise a ValueError if the images are not those that the run in a folder began with."""
+    began = json.loads((Path(folder) / DATA).read_text(encoding="utf-8"))
+    found = images.fingerprint
+    changed = [
+        f"{key} {began.get(key)} not {found[key]}" for key in found if began.get(key) != found[key]
+    ]
+    if changed:
+        raise ValueError(
+            f"images: expected those that the run in {folder} began with: {', '.join(changed)}"
+        )
 
 
 def _load(model, config, part, folder, progress):

@@ -121,6 +121,14 @@ def test_rendered_faces_are_judged_by_the_reader_of_factors(tmp_path, monkeypatc
     assert photographs.readings is None and photographs.name == judge.name
 
 
+def test_images_that_have_changed_since_are_refused(folder, judge, monkeypatch):
+    changed = run_data.seen("digits", resolve("digits", ("test", SMALL)), folder, progress=False)
+    changed.pixels[0, 0, 0] += 1
+    monkeypatch.setattr(run_data, "seen", lambda *arguments, **options: changed)
+    with pytest.raises(ValueError, match="expected those that the run in .* began with: sha256"):
+        evaluate_run(folder, progress=False)
+
+
 def test_bad_arguments(folder, judge, tmp_path):
     with pytest.raises(ValueError, match="n: expected more than 5 images of each kind; got 5"):
         evaluate_run(folder, n=5, progress=False)

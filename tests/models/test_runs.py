@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from omt_course.models import checkpoints, runs
+from omt_course.models import checkpoints, run_folder, runs
 from omt_course.models.checkpoints import read_tensors
 from omt_course.models.run_config import resolve
 from omt_course.models.run_folder import read_log
@@ -80,8 +80,8 @@ def test_a_crash_at_every_write_changes_nothing(whole, tmp_path, monkeypatch, mo
 
         return broken
 
-    monkeypatch.setattr(runs.Run, "log", breaking(runs.Run.log))
-    monkeypatch.setattr(runs.Run, "write", breaking(runs.Run.write))
+    monkeypatch.setattr(run_folder.Run, "log", breaking(run_folder.Run.log))
+    monkeypatch.setattr(run_folder.Run, "write", breaking(run_folder.Run.write))
     monkeypatch.setattr(descent, "keep", breaking(descent.keep))
     monkeypatch.setattr(checkpoints, "save", breaking(checkpoints.save))
     with pytest.raises(Crash):
