@@ -19,7 +19,7 @@ def test_the_generator_is_the_decoder_of_the_autoencoder():
 
 
 def test_the_critic_judges_each_image_alone():
-    critic = Critic(width=4, hidden=8, generator=chance(2))
+    critic = Critic(hidden=8, generator=chance(2))
     images = torch.rand(6, 1, 28, 28, generator=chance(3))
     with torch.no_grad():
         alone = torch.cat([critic(image[None]) for image in images])
