@@ -157,7 +157,7 @@ def expected_coverage(n_real: int, n_made: int, *, k: int) -> float:
 
     Notes
     -----
-    Source: Naeem, Oh, Uh, Choi, Yoo, ICML 2020, lemma 2. The ball of a real item is empty if its
+    Source: Naeem, Oh, Uh, Choi, Yoo, ICML 2020. The ball of a real item is empty if its
     k nearest among all other items, real and made, are real.
 
     Examples
