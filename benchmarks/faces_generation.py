@@ -86,6 +86,7 @@ def trained(work, name, pixels, places, epochs):
     notes = work / f"{name}.json"
     if not path.exists():
         model = ImageAutoencoder(LATENT, width=WIDTH, generator=seeded(0))
+        model.start(pixels)
         began = time.process_time()
         train(
             model,
@@ -197,8 +198,8 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder for what is kept")
     parser.add_argument("--stage", choices=("reader", "crowd", "lfw"), required=True)
     parser.add_argument("--n", type=int, default=50_000, help="faces of the crowd")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--target-error", type=float, default=0.15)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--target-error", type=float, default=0.2)
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)

@@ -162,6 +162,7 @@ class AEOMT:
                     autoencoder = ConvAutoencoder(latent_dim)
                 else:
                     autoencoder = ImageAutoencoder(latent_dim, image_shape=shape)
+                    autoencoder.start(images)
             train(
                 autoencoder,
                 own_loss,

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from omt_course.models import autoencoder, autoencoder_files
 from omt_course.models.image_autoencoder import ImageAutoencoder, attention, pixels_and_edges
@@ -48,7 +49,7 @@ def test_a_manifold_of_colour_images_is_learnt_from_bytes():
         model,
         autoencoder.own_loss,
         seen,
-        epochs=30,
+        epochs=20,
         batch_size=20,
         lr=4e-3,
         generator=seed(),
@@ -57,6 +58,38 @@ def test_a_manifold_of_colour_images_is_learnt_from_bytes():
     error = evaluate(model, autoencoder.squared_error, unseen)
     spread = ((unseen / 255.0 - (seen / 255.0).mean(0)) ** 2).sum((1, 2, 3)).mean()
     assert error < 0.1 * spread
+
+
+def test_it_starts_as_principal_components():
+    """Coordinates of variance 1, uncorrelated; a reconstruction no worse than the linear one."""
+    images = flags(400)
+    model = small(latent_dim=6)
+    model.start(images)
+    model.eval()
+    codes = autoencoder.encode_in_batches(model, images)
+    k = 4  # two thirds of six
+    covariance = torch.cov(codes[:, :k].T)
+    assert torch.allclose(covariance, torch.eye(k), atol=0.02)
+    assert codes[:, :k].mean(0).abs().max() < 0.01
+    x = functional.avg_pool2d(images / 255.0, 4).flatten(1)
+    made = functional.avg_pool2d(autoencoder.decode_in_batches(model, codes), 4).flatten(1)
+    _, _, axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    best = x.mean(0) + (x - x.mean(0)) @ axes[:k].T @ axes[:k]
+    error, linear = ((made - x) ** 2).sum(1).mean(), ((best - x) ** 2).sum(1).mean()
+    spread = ((x - x.mean(0)) ** 2).sum(1).mean()
+    assert error < linear + 0.1 * spread < 0.4 * spread
+
+
+def test_the_start_saves_steps():
+    seen, errors = flags(400), []
+    for begin in (False, True):
+        model = small()
+        if begin:
+            model.start(seen)
+        options = {"epochs": 2, "batch_size": 20, "lr": 2e-3, "progress": False}
+        train(model, autoencoder.own_loss, seen, generator=seed(), **options)
+        errors.append(evaluate(model, autoencoder.squared_error, flags(100, 1)))
+    assert errors[1] < 0.6 * errors[0]
 
 
 def test_bytes_and_floats_have_the_same_codes_and_losses():
