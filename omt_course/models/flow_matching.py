@@ -32,6 +32,7 @@ class VelocityNetwork(nn.Module):
     width, depth : int
         Units of a hidden layer, and number of them.
     frequencies : int
+        Number of waves in time; 1 or more.
     generator : torch.Generator, optional
         Rules the initial weights; torch's global state does without it.
 
@@ -136,12 +137,14 @@ def minibatch_pairs(source: str | Sampler, *, size: int | None = None) -> Coupli
 
     def pairs(targets, generator):
         x0 = draw(source, *targets.shape, generator).to(targets)
-        x1 = torch.empty_like(targets)
-        for group in torch.arange(len(targets)).split(size or len(targets)):
-            affinity = (x0[group] @ targets[group].T).numpy()  # the cost, less what all plans pay
-            _, column = linear_sum_assignment(affinity, maximize=True)
-            x1[group] = targets[group[column]]
-        return x0, x1
+        x, y, n = x0.numpy(force=True), targets.numpy(force=True), len(targets)
+        partner = np.empty(n, dtype=int)
+        for start in range(0, n, size or n):
+            group = slice(start, start + (size or n))
+            # Half the cost with its sign changed, less what all permutations pay alike.
+            _, column = linear_sum_assignment(x[group] @ y[group].T, maximize=True)
+            partner[group] = start + column
+        return x0, targets[torch.tensor(partner)]
 
     return pairs
 
@@ -161,10 +164,16 @@ def semidiscrete_pairs(source: str | Sampler, points: np.ndarray, heights: np.nd
     heights : (m,) float array
         Solved for this source, by `omt_course.transport.montecarlo` or `semidiscrete`.
 
+    Returns
+    -------
+    coupling : callable
+        As from `independent_pairs`.
+
     Raises
     ------
     ValueError
-        If the shapes do not fit or a number is not finite.
+        If the shapes do not fit or a number is not finite; the coupling, if targets have another
+        dimension.
 
     Notes
     -----
@@ -188,11 +197,18 @@ def semidiscrete_pairs(source: str | Sampler, points: np.ndarray, heights: np.nd
     # A constant added to all points or heights changes no cell; float32 prefers them small.
     slopes = torch.tensor(y - y.mean(axis=0), dtype=torch.float32)
     offsets = torch.tensor(h - h.mean(), dtype=torch.float32)
+    images = torch.tensor(y)
 
     def pairs(targets, generator):
+        if targets.ndim != 2 or targets.shape[1] != y.shape[1]:
+            raise ValueError(
+                f"targets: expected shape (n, {y.shape[1]}), as the points; got "
+                f"{tuple(targets.shape)}"
+            )
         x0 = draw(source, *targets.shape, generator)
-        cell = torch.addmm(offsets, x0, slopes.T).argmax(dim=1)
-        return x0.to(targets), torch.tensor(y).to(targets)[cell]
+        # NumPy's argmax is several times as fast as torch's.
+        cell = torch.addmm(offsets, x0, slopes.T).numpy().argmax(axis=1)
+        return x0.to(targets), images[torch.tensor(cell)].to(targets)
 
     return pairs
 
@@ -206,6 +222,11 @@ def matching_loss(coupling: Coupling) -> Callable:
     ----------
     coupling : callable
         `independent_pairs`, `minibatch_pairs` or `semidiscrete_pairs`, or your own.
+
+    Returns
+    -------
+    loss : callable
+        `(model, batch, generator) -> scalar tensor`, with `batch` of shape (n, d).
 
     Notes
     -----

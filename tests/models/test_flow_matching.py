@@ -181,5 +181,8 @@ def test_bad_input():
         semidiscrete_pairs("cube", np.zeros((3, 2)), np.zeros(2))
     with pytest.raises(ValueError, match="points, heights: expected finite"):
         semidiscrete_pairs("cube", np.zeros((2, 2)), [0, np.nan])
+    pairs = semidiscrete_pairs("cube", np.zeros((3, 2)), np.zeros(3))
+    with pytest.raises(ValueError, match=r"targets: expected shape \(n, 2\).*got \(4, 3\)"):
+        pairs(torch.zeros(4, 3), generator())
     with pytest.raises(ValueError, match="source: expected"):
         independent_pairs("square")(torch.zeros(3, 2), generator())
