@@ -97,8 +97,8 @@ def two_step(critic, a, b, *, epochs=200, batch_size=64, lr=3e-3, generator, pro
 def generator_of(phi):
     """Return the map `x -> x - grad phi(x)` of a potential, by automatic differentiation.
 
-    If `phi` is a Kantorovich potential for `|x - y|^2 / 2` between a law with a density and any
-    other with second moments, this is the optimal map, almost everywhere: a generator in closed
+    If `phi` is a Kantorovich potential for `|x - y|^2 / 2` from a law with a density to another,
+    both with second moments, this is the optimal map, almost everywhere: a generator in closed
     form. For the cost `|x - y|` there is no such formula: the gradient is a unit vector, and says
     where mass goes but not how far.
 
