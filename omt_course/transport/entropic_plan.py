@@ -115,7 +115,7 @@ def round_to_plan(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarra
     >>> round_to_plan(np.array([[0.5, 0.0], [0.5, 0.0]]), [0.5, 0.5], [0.5, 0.5]).tolist()
     [[0.25, 0.25], [0.25, 0.25]]
     """
-    a, b, matrix = problem(a, b, matrix)
+    a, b, matrix = problem(a, b, matrix, name="matrix")
     if (matrix < 0).any():
         raise ValueError(f"matrix: expected no negative entry, got {matrix.min():.3g}")
     sums = matrix.sum(axis=1)
@@ -128,10 +128,10 @@ def round_to_plan(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarra
 
 
 def problem(
-    a: np.ndarray, b: np.ndarray, cost: np.ndarray
+    a: np.ndarray, b: np.ndarray, cost: np.ndarray, *, name: str = "cost"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return masses and cost as arrays that fit, the two sums of masses made equal."""
-    cost = finite_array("cost", cost, 2)
+    """Return masses and the matrix `name` as arrays that fit, both sums of masses made equal."""
+    cost = finite_array(name, cost, 2)
     a, b = _masses("a", a, cost.shape[0]), _masses("b", b, cost.shape[1])
     if abs(b.sum() - a.sum()) > 1e-9 * a.sum():
         raise ValueError(

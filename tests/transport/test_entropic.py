@@ -1,5 +1,6 @@
 """Entropic transport: held against closed forms, linear programs, quadrature, plain iteration."""
 
+import itertools
 import subprocess
 import sys
 
@@ -132,6 +133,26 @@ def test_the_final_rate_is_the_second_singular_value():
     delta = (cost[:, None, :, None] + cost[None, :, None, :]
              - cost[:, None, None, :] - cost[None, :, :, None]).max() / 0.7  # fmt: skip
     assert sigma[1] <= np.tanh(delta / 4)
+
+
+@pytest.mark.parametrize("eps", [0.15, 0.3, 1.0])
+def test_the_cheapest_exchange_brackets_the_bias(eps):
+    rng, n = np.random.default_rng(22), 5
+    cost = cost_matrix(rng.normal(size=(n, 2)), rng.normal(size=(n, 2)))
+    cost = cost[:, discrete.assignment(cost).as_map()]  # the best matching on the diagonal
+    cycles = [
+        (cost[loop, np.roll(loop, -1)].sum() - cost[loop, loop].sum(), r)
+        for r in range(2, n + 1)
+        for loop in map(list, itertools.permutations(range(n), r))
+    ]
+    delta = min(excess / r for excess, r in cycles)
+    assert delta > 0.3
+    equal = np.full(n, 1 / n)
+    plan = solve(equal, equal, cost, eps=eps, tol=1e-7).plan
+    bias = np.vdot(plan, cost) - np.trace(cost) / n
+    rate = np.exp(-delta / eps)
+    assert np.diag(plan).min() * min(cycles)[0] * rate <= bias + 1e-6
+    assert bias <= (n - 1) * max(cycles)[0] * rate + 1e-6
 
 
 def test_a_soft_minimum_contracts_and_hardens():
@@ -376,12 +397,16 @@ def test_bad_input_is_named(change, sentence):
 
 def test_other_bad_input_is_named():
     half = [0.5, 0.5]
-    with pytest.raises(ValueError, match="cost: expected a symmetric matrix"):
+    with pytest.raises(ValueError, match="cost: expected a symmetric matrix, .* by 1.00e"):
         solve_symmetric(half, [[0, 1], [2, 0]], eps=1.0)
+    with pytest.raises(ValueError, match=r"cost: expected a symmetric matrix, got shape \(2, 3\)"):
+        solve_symmetric(half, np.ones((2, 3)), eps=1.0)
     with pytest.raises(ValueError, match="a: expected masses of sum 1, got 2"):
         divergence(np.eye(2), [1, 1], np.eye(2), half, eps=1.0)
     with pytest.raises(ValueError, match="matrix: expected no negative entry"):
         round_to_plan(-np.eye(2), half, half)
+    with pytest.raises(ValueError, match="matrix: expected finite"):
+        round_to_plan([[np.nan, 0], [0, 1]], half, half)
     with pytest.raises(ValueError, match=r"g_ab: expected shape \(2,\)"):
         entropic_map(np.eye(2), np.eye(2), half, [0.0], eps=1.0)
     with pytest.raises(ValueError, match="b: expected non-negative"):
