@@ -24,14 +24,16 @@ import numpy as np
 
 N, D = 5000, 32
 SEEDS = (0, 1, 2)
-BUDGETS = (8, 16)  # CPU seconds for our solver
+BUDGETS = (4, 7, 14)  # CPU seconds for our solver
 JUDGE_BATCH = 50_000  # plain samples; small errors need more batches of them
 JUDGES = {"omt_course": 40, "POT": 8, "OTT-JAX": 8}
 
 # The peers' settings. "Tuned" is the best of 14 (POT) and 9 (OTT-JAX) tried on seed 0, over step
 # size, its decay and the batch, for about 16 CPU seconds; POT tuned runs on torch in float32.
 POT_TUNED = {"max_iter": 1300, "batch_size": 512, "lr0": 2000.0, "lr_exponent": 0.15}
-OTT = {"16 s": (2000, 256, 0.05), "30 s": (1800, 512, 0.05)}  # steps, batch, Adam, cosine decay
+OTT = {"1,800 steps": (1800, 512, 0.05), "12,000 steps": (12_000, 512, 0.05)}
+# steps, batch, Adam with cosine decay; the long run is there to see when 5 % are reached.
+ONCE = ("OTT-JAX, tuned, 12,000 steps",)  # for the first seed only
 
 
 def codes(seed: int) -> np.ndarray:
@@ -45,7 +47,7 @@ def ours(points: np.ndarray, seed: int, max_samples: int) -> tuple[np.ndarray, f
 
     import torch
 
-    from omt_course.transport import montecarlo
+    from omt_course.transport import descent, montecarlo
     from omt_course.transport.mass_error import MassError
 
     clock: list[float] = []
@@ -55,7 +57,7 @@ def ours(points: np.ndarray, seed: int, max_samples: int) -> tuple[np.ndarray, f
         return MassError(1.0, 1.0, 1.0, 0.0, 0)
 
     generator = torch.Generator().manual_seed(seed)
-    with mock.patch.object(montecarlo, "estimate_mass_error", unchecked):
+    with mock.patch.object(descent, "estimate_mass_error", unchecked):
         began = time.process_time()
         result = montecarlo.solve(
             "cube",
@@ -186,6 +188,7 @@ def main() -> None:
     """Run, print the table, write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ott-python", help="a Python that has ott-jax")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--no-record", action="store_true", help="print only")
     parser.add_argument("--ott-child", nargs=5, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -217,9 +220,11 @@ def main() -> None:
     seconds = {name: [] for name in solvers}
     errors = {name: [] for name in solvers}
     half_widths = {name: [] for name in solvers}
-    for seed in SEEDS:
+    for seed in chosen.seeds:
         points, found = codes(seed), {}
         for name, solver in solvers.items():
+            if name in ONCE and seed != chosen.seeds[0]:
+                continue
             found[name], used = solver(points, seed)
             seconds[name].append(used)
             print(f"seed {seed}: {name}, {used:.1f} CPU s", file=sys.stderr, flush=True)
@@ -264,7 +269,7 @@ def main() -> None:
                 "rows": rows,
             },
             command="python benchmarks/montecarlo_high_dimension.py --ott-python PYTHON",
-            seeds=SEEDS,
+            seeds=chosen.seeds,
         )
 
 
