@@ -21,7 +21,7 @@ from .descent import Clock, Descent, MonteCarloStep
 from .inputs import check_masses, check_points
 from .newton import NotConverged
 from .ranks import Ranks, SharedCounter
-from .scoring import CHUNK
+from .scoring import CHUNK, best
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class MonteCarloResult:
             raise ValueError(f"x: expected (m, {self.points.shape[1]}), got {tuple(x.shape)}")
         y, h = torch.tensor(self.points), torch.tensor(self.heights)
         rows = max(1, 4_000_000 // len(y))
-        return torch.cat([torch.addmm(h, part, y.T).argmax(1) for part in x.split(rows)]).numpy()
+        return torch.cat([best(torch.addmm(h, part, y.T)) for part in x.split(rows)]).numpy()
 
     def transport(self, x: np.ndarray | torch.Tensor) -> np.ndarray:
         """Move the rows of `x`, (m, d), to the points of their cells: (m, d) float array."""
