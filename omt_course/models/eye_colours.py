@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MIXED = 0.5  # two irises whose readings differ by more have two colours: brown is 0, blue 1
-BETWEEN = (0.3, 0.7)  # no one in the crowd has irises of these colours: they stop at .15 and .85
+BETWEEN = (0.4, 0.7)  # no one has irises of these colours: .15 and .85 read up to .35 and .75
 
 
 @dataclass(frozen=True)
