@@ -39,8 +39,8 @@ from omt_course.models.images import as_bytes, as_pixels
 from omt_course.models.training import train
 
 SEEDS = {"learn": 15, "unseen": 16, "reader": 17, "reader unseen": 18}
-LATENT, WIDTH, N_MADE, SHEET = 64, 24, 10_000, 40
-EYES_OF_LFW = ((39.5, 25.5), (24.0, 25.5))  # the crop is aligned: read off its mean image
+LATENT, WIDTH, N_MADE, SHEET = 64, 24, 10_000, 32
+EYES_OF_LFW = ((48.0, 15.2), (16.7, 15.2))  # the crop is aligned: read off its mean image
 
 
 def seeded(k):
