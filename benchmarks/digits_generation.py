@@ -128,7 +128,7 @@ class Run:
         chosen = np.random.default_rng(seed).permutation(len(data))[:limit]
         self.images = torch.as_tensor(data.floats[chosen])  # (limit, 1, 28, 28)
         self.dataset, self.seed, self.dim, self.limit = dataset, seed, dim, limit
-        self.folder = work / f"{dataset}-{limit}-{seed}"
+        self.work, self.folder = work, work / f"{dataset}-{limit}-{seed}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.judge = judge
         self.twin = None
@@ -315,7 +315,7 @@ def size(network: torch.nn.Module) -> int:
 def do_rows(run: Run, names: list[str]) -> None:
     """Score the named models of a run, a file for each; what is on disk is not done again."""
     for name in names:
-        path = run.folder / f"row-{run.dim}-{slug(name)}.json"
+        path = row_path(run.work, run.dataset, run.limit, run.seed, run.dim, name)
         if path.exists():
             continue
         began = time.perf_counter()
@@ -334,10 +334,14 @@ def do_rows(run: Run, names: list[str]) -> None:
         print(f"{run.dataset} {run.seed} d={run.dim} {name}: {wall:.0f} s {shown}", flush=True)
 
 
+def row_path(work: Path, dataset: str, limit: int, seed: int, dim: int, name: str) -> Path:
+    """Return where a row is kept."""
+    return work / f"{dataset}-{limit}-{seed}" / f"row-{dim}-{slug(name)}.json"
+
+
 def read_row(work: Path, dataset: str, limit: int, seed: int, dim: int, name: str) -> dict:
     """Return a row that is on disk."""
-    folder = work / f"{dataset}-{limit}-{seed}"
-    return json.loads((folder / f"row-{dim}-{slug(name)}.json").read_text())
+    return json.loads(row_path(work, dataset, limit, seed, dim, name).read_text())
 
 
 def assemble(work: Path, datasets, seeds, *, limit) -> dict:
@@ -368,8 +372,11 @@ def assemble(work: Path, datasets, seeds, *, limit) -> dict:
         }
         values["rows"][dataset] = {}
         for name in MODELS:
-            rows = [read_row(work, dataset, limit, s, LATENT_DIM, name) for s in seeds]
-            values["rows"][dataset][name] = {
+            done = [
+                s for s in seeds if row_path(work, dataset, limit, s, LATENT_DIM, name).exists()
+            ]
+            rows = [read_row(work, dataset, limit, s, LATENT_DIM, name) for s in done]
+            values["rows"][dataset][name] = {"seeds": done} | {
                 key: [round(float(row[key]), 5) for row in rows] for key in rows[0]
             }
         values["sweep"][dataset] = [
@@ -380,6 +387,7 @@ def assemble(work: Path, datasets, seeds, *, limit) -> dict:
                 name: read_row(work, dataset, limit, seeds[0], dim, name) for name in OF_DIMENSION
             }
             for dim in DIMENSIONS
+            if row_path(work, dataset, limit, seeds[0], dim, OF_DIMENSION[-1]).exists()
         }
         slugs = [slug(name) for name in MODELS]
         sheets = [np.load(work / f"{dataset}-{limit}-{seeds[0]}/sheet-{s}.npy") for s in slugs]
@@ -423,7 +431,10 @@ def main() -> None:
         records.write(
             "digits-generation",
             values,
-            command="python benchmarks/digits_generation.py",
+            command=" && ".join(
+                f"python benchmarks/digits_generation.py{rest}"
+                for rest in ("", " --seeds 0 --dims 4 8 32", " --record")
+            ),
             seeds=chosen.seeds,
         )
         return
