@@ -118,10 +118,13 @@ def transported(work, name, images, model, target):
 
 
 def measured(images, real, reader, training, scale):
-    """Return distances, eye colours and memorised share of images, (n, c, h, w) or bytes."""
+    """Return distances, eye colours and memorised share of images, (n, c, h, w) or bytes.
+
+    The distance takes as many of them as there are real faces: it is biased by the sizes.
+    """
     readings = factor_reading.read(reader, images)
     eyes = eye_colours(readings)
-    made = factor_reading.features(reader, images)
+    made = factor_reading.features(reader, images[: len(real.values)])
     small = shrunk(images[:2000])
     return {
         "frechet": metrics.frechet_distance(made, real).value,
