@@ -34,7 +34,7 @@ def write_atomically(path, write):
         os.replace(aside, path)
     except BaseException as error:
         Path(aside).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)  # a full disk says no name
         raise
 
