@@ -333,7 +333,7 @@ def test_chapters_have_the_numbers_of_the_syllabus(address):
 @pytest.mark.parametrize("words", ["Brenier", "transporting", "最优传输", "布雷尼尔势能函数"])
 def test_search_finds_english_and_chinese(visit, words):
     with visit(f"search.html?q={words}") as tab:
-        tab.wait_for_selector("#search-results ul.search li a")
+        tab.locator("#search-results .search-summary", has_text="finished").wait_for()
         links = tab.locator("#search-results ul.search li a").evaluate_all(
             "list => list.map(a => a.getAttribute('href'))"
         )
