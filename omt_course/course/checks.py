@@ -8,26 +8,37 @@ import numpy as np
 
 from ..transport.costs import c_transform, cyclic_monotonicity
 from ..transport.laguerre import laguerre_diagram
+from .checks_chance import counts, standard_error
+from .checks_functions import best, convex, gradient, minimum
+from .checks_models import coverage, lipschitz, twins
 from .checks_networks import cell_count, encodes, linear_piece
 from .checks_surfaces import areas_kept, closed_surface, net, unfolded
-from .verdicts import Check, CheckFailed, closed_form, convex, finite, gradient, place
+from .verdicts import Check, CheckFailed, between, closed_form, finite, place
 
 __all__ = [
     "Check",
     "CheckFailed",
     "areas_kept",
+    "best",
+    "between",
     "cell_areas",
     "cell_count",
     "closed_form",
     "closed_surface",
     "convex",
+    "counts",
+    "coverage",
     "duality",
     "encodes",
     "gradient",
     "linear_piece",
+    "lipschitz",
     "marginals",
+    "minimum",
     "net",
     "optimal",
+    "standard_error",
+    "twins",
     "unfolded",
 ]
 

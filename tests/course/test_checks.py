@@ -194,6 +194,11 @@ WRONG_VALUES = {
     "is 5 at index (2,), the formula gives 4": TRUTH + [0, 0, 1],
     "has shape (2,)": TRUTH[:2],
     "expected finite": TRUTH * np.inf,
+    "100 times": 100 * TRUTH,
+    "is the reciprocal of": 1 / TRUTH,
+    "another order": TRUTH[[2, 0, 1]],
+    "is 1.7 times what the formula gives, at every index": 1.7 * TRUTH,
+    "The number of entries is right: reshape it": TRUTH[:, None],
 }
 
 
@@ -208,29 +213,59 @@ def test_right_values_and_scalars():
     assert refused(checks.closed_form, 3.5, 3.0, name="W2") == "W2 is 3.5, the formula gives 3."
 
 
-X = np.random.default_rng(2).normal(size=(50, 2))
+def test_wrong_matrices():
+    truth = np.array([[1.0, 2.0], [5.0, 4.0]])
+    assert "is the transpose of what the formula gives" in refused(
+        checks.closed_form, truth.T, truth
+    )
+    wide = np.ones((2, 3))
+    assert "It looks transposed" in refused(checks.closed_form, wide.T, wide)
 
 
-def test_convex_functions_pass():
-    for u in (lambda x: (x**2).sum(-1), lambda x: np.abs(x).max(-1), lambda x: x[:, 0]):
-        assert "below its chord" in checks.convex(u, X).message
+def test_the_sentence_says_what_a_value_is_compared_with():
+    asked = refused(checks.closed_form, 0.3, 0.2, name="the error", source="the budget asks for")
+    assert asked == "the error is 0.3, the budget asks for 0.2."
 
 
-def test_concave_and_crooked_functions_fail():
-    assert "concave" in refused(checks.convex, lambda x: -(x**2).sum(-1), X)
-    assert "above the chord" in refused(checks.convex, lambda x: np.sin(3 * x[:, 0]), X)
-    assert "one value a row" in refused(checks.convex, lambda x: x, X)
+def test_a_loose_tolerance_is_no_reason_to_suspect_a_slip():
+    sentence = refused(checks.closed_form, 0.52, 0.3, tol=0.25)  # near twice, by chance
+    assert sentence == "the value is 0.52, the formula gives 0.3."
+    assert "twice" in refused(checks.closed_form, 0.6, 0.3, tol=0.25)
 
 
-def test_gradient():
-    def u(x):
-        return x[0] ** 3 + np.sin(x[1])
+def test_values_between_bounds():
+    assert checks.between(1.5, 1, 2).message == "the value lies between 1 and 2"
+    assert checks.between(1.5, lower=1).message == "the value is at least 1"
+    assert checks.between(1.5, upper=2).message == "the value is at most 2"
+    assert "at all 3 places" in checks.between(TRUTH, 0, [1, 2, 4]).message
+    checks.between(2.01, 1, 2, tol=0.01)
+    checks.between(-2.01, -2, 0, tol=0.01)
 
-    def du(x):
-        return np.array([3 * x[0] ** 2, np.cos(x[1])])
 
-    at = [0.3, -1.2]
-    assert "central differences" in checks.gradient(u, du, at).message
-    assert "the gradient is the negative" in refused(checks.gradient, u, lambda x: -du(x), at)
-    assert "twice" in refused(checks.gradient, u, lambda x: 2 * du(x), at)
-    assert "at index (1,)" in refused(checks.gradient, u, lambda x: du(x) * [1, 3], at)
+OUTSIDE = {
+    "the value is 0.5, below its lower bound 1.": (0.5, 1, 2),
+    "is 4 at index (2,), above its upper bound 3": (TRUTH, 0, 3),
+    "Half of it lies between the bounds: is the 1/2": (2.05, 1, 1.1),
+    "Twice its value lies between the bounds: is the 1/2": (0.52, 1, 1.1),
+    "Its negative lies between": (-1.05, 1, 1.1),
+    "Its square lies between": (1.5, 2.2, 2.3),
+    "Its square root lies between": (16.0, 3.9, 4.1),
+    "Are they swapped": (1.5, 2, 1),
+    "a bound of the value is nan": (1.0, np.nan, 2),
+    "expected finite": (np.nan, 0, 1),
+}
+
+
+@pytest.mark.parametrize("sentence", OUTSIDE)
+def test_values_outside(sentence):
+    assert sentence in refused(checks.between, *OUTSIDE[sentence])
+
+
+def test_a_wide_interval_is_no_reason_to_suspect_a_slip():
+    assert refused(checks.between, 3.0, 1, 2).endswith("its upper bound 2.")
+
+
+def test_every_check_is_exported_and_says_when_it_fails():
+    for name in checks.__all__:
+        check = getattr(checks, name)
+        assert name.startswith("Check") or "CheckFailed" in check.__doc__, name
