@@ -7,15 +7,20 @@ VENV = .venv/bin
 LINTED = omt_course tests $(wildcard benchmarks assignments data/*.py) book/build.py book/_ext
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test serve notebooks linkcheck clean
+COURSE ?= classroom
+
+.PHONY: help book test serve notebooks linkcheck assignments grade clean
 
 help:
-	@echo "make book       execute every page and write _build/html/index.html"
-	@echo "make test       ruff, unit tests, doctests, page contracts, the built site in a browser"
-	@echo "make serve      the built site on http://127.0.0.1:8000"
-	@echo "make notebooks  an .ipynb of every page in _build/notebooks"
-	@echo "make linkcheck  every link of the book, over the network"
-	@echo "make clean      remove what was built (.venv stays)"
+	@echo "make book         execute every page and write _build/html/index.html"
+	@echo "make test         ruff, unit tests, doctests, page contracts, the built site in a browser"
+	@echo "make serve        the built site on http://127.0.0.1:8000"
+	@echo "make notebooks    an .ipynb of every page in _build/notebooks"
+	@echo "make linkcheck    every link of the book, over the network"
+	@echo "make assignments  the problem sets for students, in $(COURSE)/release"
+	@echo "make grade        all of $(COURSE)/submitted: feedback, $(COURSE)/grades-<set>.csv"
+	@echo "                  COURSE=folder names another course, PS=ps1 one problem set"
+	@echo "make clean        remove what was built (.venv and $(COURSE) stay)"
 
 book: .venv/.book
 	@$(VENV)/python book/build.py html
@@ -34,6 +39,12 @@ notebooks: .venv/.book
 linkcheck: .venv/.book
 	@$(VENV)/python book/build.py linkcheck
 
+assignments: .venv/.test
+	@$(VENV)/python -m assignments.course --course "$(COURSE)" $(PS)
+
+grade: .venv/.test
+	@$(VENV)/python -m assignments.grade --course "$(COURSE)" $(PS)
+
 clean:
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find omt_course tests benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -45,5 +56,5 @@ clean:
 	@touch $@
 
 .venv/.test: .venv/.book
-	@$(PYTHON) book/build.py install --extras book,test
+	@$(PYTHON) book/build.py install --extras book,test,assignments
 	@touch $@
