@@ -98,12 +98,13 @@ def marginals(plan, a, b, *, tol: float = 1e-8) -> Check:
         raise CheckFailed("the row sums are b and the column sums are a: transpose the plan.")
     side = "column" if worst["column"] > tol else "row"
     other = "row" if side == "column" else "column"
-    hint = ""
+    k, hint = int(errors[side].argmax()), ""
     if worst[other] <= tol:
         hint = f" The {other}s are right: did you normalise by {other}s only?"
+        if worst[side] * total < 0.05 * (b if side == "column" else a)[k]:
+            hint = f" The {other}s are right: did an iteration stop too early?"
     raise CheckFailed(
-        f"{side} sums are off by up to {worst[side] * total:.2g}, at {side} "
-        f"{errors[side].argmax()}.{hint}"
+        f"{side} sums are off by up to {worst[side] * total:.2g}, at {side} {k}.{hint}"
     )
 
 
@@ -227,8 +228,9 @@ def cell_areas(domain, points, heights, masses=None, *, tol: float = 1e-6) -> Ch
         raise CheckFailed(f"heights have shape {heights.shape}, expected ({n},): one a point.")
     nu = np.full(n, domain.volume / n) if masses is None else np.asarray(masses, dtype=float)
     if abs(nu.sum() / domain.volume - 1) > 1e-9:
+        hint = " Are they shares? Multiply by the area." if abs(nu.sum() - 1) < 1e-9 else ""
         raise CheckFailed(
-            f"the masses sum to {nu.sum():.6g}, and the domain's area is {domain.volume:.6g}."
+            f"the masses sum to {nu.sum():.6g}, and the domain's area is {domain.volume:.6g}.{hint}"
         )
 
     def error(h):
@@ -258,6 +260,8 @@ def cell_areas(domain, points, heights, masses=None, *, tol: float = 1e-6) -> Ch
             f"{len(empty)} of {n} cells are empty, cell {empty[0]} first: its plane lies below the "
             f"others; raise its height."
         )
+    if np.allclose(np.sort(areas), np.sort(nu), rtol=tol, atol=0):
+        raise CheckFailed("the areas are right, in another order: which cell belongs to y_i?")
     k = int(found.argmax())
     way = "large, lower" if areas[k] > nu[k] else "small, raise"
     raise CheckFailed(

@@ -36,7 +36,7 @@ def counts(found, masses, *, mass_error: float = 0.0, level: float = 1e-4) -> Ch
     --------
     >>> rng = np.random.default_rng(0)
     >>> counts(np.bincount(rng.integers(6, size=600), minlength=6), np.full(6, 1 / 6))
-    OK: 600 samples in 6 cells, chi^2 = 5.22, expected at most 25.7.
+    OK: 600 samples in 6 cells, chi^2 = 5.2, expected at most 25.7.
     >>> counts(3 * np.bincount(rng.integers(6, size=200), minlength=6), np.full(6, 1 / 6))
     Traceback (most recent call last):
     ...
@@ -64,7 +64,7 @@ def counts(found, masses, *, mass_error: float = 0.0, level: float = 1e-4) -> Ch
     law = ncx2(n - 1, noncentral) if noncentral else chi2(n - 1)
     if chi2.cdf(statistic, n - 1) < level:
         raise CheckFailed(
-            f"chi^2 = {statistic:.3g}, and independent samples give about {n - 1}: the counts are "
+            f"chi^2 = {statistic:.1f}, and independent samples give about {n - 1}: the counts are "
             f"too even for chance. Were they computed from the masses?"
         )
     allowed = law.isf(level)
@@ -72,12 +72,12 @@ def counts(found, masses, *, mass_error: float = 0.0, level: float = 1e-4) -> Ch
         error = np.sqrt(max(statistic - (n - 1), 0) / total)
         k = int(((found - expected) ** 2 / expected).argmax())
         raise CheckFailed(
-            f"chi^2 = {statistic:.4g}, expected at most {allowed:.4g}: the masses are off by about "
+            f"chi^2 = {statistic:.1f}, expected at most {allowed:.1f}: the masses are off by about "
             f"{error:.2g}, most of all in cell {k}, with {found[k]} samples instead of "
             f"{expected[k]:.0f}. Are the heights right, and the samples independent?"
         )
     return Check(
-        f"{total} samples in {n} cells, chi^2 = {statistic:.3g}, expected at most {allowed:.3g}"
+        f"{total} samples in {n} cells, chi^2 = {statistic:.1f}, expected at most {allowed:.1f}"
     )
 
 

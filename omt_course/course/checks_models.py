@@ -160,7 +160,9 @@ def coverage(covered: Callable, pairs, k: int) -> Check:
         return np.abs(values - np.asarray(other)).max() <= 1e-9
 
     if agrees(truth):
-        return Check(f"the coverage of all {len(pairs)} pairs, from {truth.min()} to {truth.max()}")
+        return Check(
+            f"the coverage of all {len(pairs)} pairs, from {truth.min():.3g} to {truth.max():.3g}"
+        )
     swapped = [compare_supports(made, real, k=k) for real, made in pairs]
     wider = [compare_supports(real, made, k=k + 1).coverage for real, made in pairs]
     slips = {

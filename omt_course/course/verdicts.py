@@ -1,6 +1,7 @@
 """What a check answers, and the checks of numbers; `checks` has those of plans."""
 
 from dataclasses import dataclass
+from textwrap import shorten
 
 import numpy as np
 
@@ -179,8 +180,13 @@ def finite(name: str, value) -> np.ndarray:
     """Return a finite float array, or fail with a sentence."""
     try:
         array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise CheckFailed(f"{name} is {value!r}, expected numbers.") from None
+    except (TypeError, ValueError, RuntimeError):
+        if hasattr(value, "detach"):
+            raise CheckFailed(
+                f"{name} is a tensor with a gradient or on a GPU: give x.detach().cpu().numpy()."
+            ) from None
+        what = f"a {type(value).__name__}, {shorten(repr(value), 60)}"
+        raise CheckFailed(f"{name} is {what}, expected numbers.") from None
     if not np.isfinite(array).all():
         k = place(~np.isfinite(array))
         where = f" at index {k}" if array.ndim else ""

@@ -73,6 +73,10 @@ def test_a_wrong_row_is_named():
     wrong = np.diag([0.5, 0.25, 0.25])
     sentence = refused(checks.marginals, wrong, np.full(3, 1 / 3), np.diag(wrong))
     assert sentence.startswith("row sums are off by up to 0.17, at row 0. The columns are right")
+    nearly = np.full((3, 3), 1 / 9) * (1 + 0.01 * np.array([[1], [-1], [0]]))
+    assert "did an iteration stop too early" in refused(
+        checks.marginals, nearly, np.full(3, 1 / 3), np.full(3, 1 / 3)
+    )
 
 
 # --- optimality and duality -------------------------------------------------------------------
@@ -179,6 +183,27 @@ def test_a_cell_too_large_is_to_be_lowered(cells):
 def test_masses_that_do_not_fill_the_domain(cells):
     sentence = refused(checks.cell_areas, cells.domain, cells.points, cells.heights, np.ones(40))
     assert "sum to 40" in sentence and "area is 1" in sentence
+    larger, points = Box([0, 0], [2, 2]), cells.points
+    shares = refused(checks.cell_areas, larger, points, cells.heights, np.full(40, 1 / 40))
+    assert "Are they shares? Multiply by the area" in shares
+
+
+def test_masses_in_another_order(cells):
+    nu = np.random.default_rng(3).dirichlet(np.full(40, 20.0))
+    found = semidiscrete.solve(cells.domain, cells.points, nu)
+    assert "in another order: which cell belongs to y_i" in refused(
+        checks.cell_areas, cells.domain, cells.points, found.heights, nu[::-1]
+    )
+
+
+def test_tensors_that_cannot_be_read_as_numbers():
+    torch = pytest.importorskip("torch")
+    assert "give x.detach().cpu().numpy()" in refused(
+        checks.closed_form, torch.ones(3, requires_grad=True), TRUTH
+    )
+    assert "is a list, [1, [2, 3]], expected numbers" in refused(
+        checks.closed_form, [1, [2, 3]], TRUTH
+    )
 
 
 # --- numbers and functions --------------------------------------------------------------------
