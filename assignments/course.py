@@ -116,7 +116,7 @@ def release(course: Course, name: str, *, folder: Path = sources.HERE, check: bo
         done = course.api().generate_assignment(name, force=True, create=True)
         if not done["success"]:
             raise RuntimeError(f"{name}: nbgrader generate_assignment failed:\n{done['log']}")
-    left = leaks(sources.read(name, folder), target.read_text(encoding="utf-8"))
+    left = leaks(notebook, target.read_text(encoding="utf-8"))
     if left:
         target.unlink()
         raise RuntimeError(f"{name}: the release still holds {left[0]!r}; it was removed")
@@ -131,21 +131,37 @@ def same(one: str, other: str) -> bool:
     return first == second
 
 
-def leaks(notebook, published: str) -> list[str]:
+def leaks(notebook, published: str, *, share: float = 0.0) -> list[str]:
     """Return the lines of solutions and hidden tests of a source that a published text holds.
 
-    A line counts if it is longer than 20 characters and occurs nowhere in the text that students
-    are meant to see. `published` may be HTML or JSON: only letters and digits are compared.
+    A line counts if it has more than 20 letters and digits, is no import, and occurs nowhere in
+    the text that students are meant to see. `published` may be HTML or JSON: only letters and
+    digits are compared.
+
+    Parameters
+    ----------
+    notebook : notebook
+        Of the instructor.
+    published : str
+    share : float
+        A solution counts if more than this share of its lines is there. Chapters and solutions
+        have single lines in common; a third of a solution is no accident.
     """
     hidden, shown = split(notebook)
     seen, text = squeeze(" ".join(shown)), squeeze(published)
-    lines = dict.fromkeys(line.strip() for line in hidden)
-    longer = [line for line in lines if len(squeeze(line)) > 20 and squeeze(line) not in seen]
-    return [line for line in longer if squeeze(line) in text]
+    found: list[str] = []
+    for block in hidden:
+        lines = dict.fromkeys(line.strip() for line in block)
+        lines = [line for line in lines if not line.startswith(("import ", "from "))]
+        lines = [line for line in lines if len(squeeze(line)) > 20 and squeeze(line) not in seen]
+        there = [line for line in lines if squeeze(line) in text]
+        if there and len(there) > share * len(lines):
+            found += there
+    return found
 
 
-def split(notebook) -> tuple[list[str], list[str]]:
-    """Return the lines of a source that students must not see, and those that they may."""
+def split(notebook) -> tuple[list[list[str]], list[str]]:
+    """Return the blocks of lines that students must not see, and the lines that they may."""
     hidden, shown = [], []
     for cell in notebook.cells:
         inside = False
@@ -153,10 +169,13 @@ def split(notebook) -> tuple[list[str], list[str]]:
             mark = line.strip()
             if mark in ("### BEGIN SOLUTION", "### BEGIN HIDDEN TESTS"):
                 inside = True
+                hidden.append([])
             elif mark in ("### END SOLUTION", "### END HIDDEN TESTS"):
                 inside = False
+            elif inside:
+                hidden[-1].append(line)
             else:
-                (hidden if inside else shown).append(line)
+                shown.append(line)
     return hidden, shown
 
 

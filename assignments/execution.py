@@ -5,8 +5,8 @@ import os
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from nbgrader.utils import is_grade
-from traitlets import Integer
+from nbgrader.utils import is_grade, is_locked
+from traitlets import Integer, default
 
 # Read the checks again from their files, twice: they import each other.
 RESTORE = """
@@ -26,6 +26,11 @@ class PatientExecute(Execute):
     """
 
     dead = ""
+
+    @default("timeout_func")
+    def _patience(self):
+        """Give the set-up, which is ours and imports much, more time than a student's cell."""
+        return lambda cell: self.timeout * (1 if is_grade(cell) or not is_locked(cell) else 5)
 
     def preprocess_cell(self, cell, resources, index):
         """Execute one cell, or say why it was not executed."""

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 SIZE_LIMIT = 64 * 2**20  # bytes of one file that a student's code may write
-HARMLESS = {"lscpu", "uname", "fc-list", "ldconfig", "gcc", "sysctl"}  # libraries ask the machine
+HARMLESS = {"lscpu", "uname", "fc-list", "ldconfig", "sysctl"}  # libraries ask the machine
 PATHS = {  # audit events and how many of their first arguments are paths
     "open": 1,
     "sqlite3.connect": 1,
@@ -80,8 +80,10 @@ def guard(secret: list[Path], here: Path, report) -> None:
                 if any(inside(path, root) for root in roots):
                     refuse(f"{event} of {os.path.basename(path)}")
         elif event in STARTS:
-            program = os.path.basename(os.fsdecode(str(arguments[0]).split(" ")[0]))
-            if program not in HARMLESS:
+            given = arguments[0]
+            words = os.fsdecode(given) if isinstance(given, bytes | os.PathLike) else str(given)
+            program = os.path.basename(words.split(" ")[0])
+            if program not in HARMLESS or event == "os.system":
                 refuse(f"{event} of {program[:40]}")
         elif event in ("os.kill", "os.killpg") and arguments[0] != mine:
             refuse(f"{event} of process {arguments[0]}")

@@ -12,14 +12,17 @@ from importlib import util
 from pathlib import Path
 
 import omt_notebooks
+import omt_slides
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.util import logging as sphinx_logging
 from sphinx_external_toc.collectors import TocTreeCollectorWithStyles as Collector
 
 # What tex-chtml.js may load later: fonts, TeX extensions, the menu and its speech.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "ui", "sre")
 
 
+log = sphinx_logging.getLogger(__name__)
 _assign = Collector.assign_section_numbers
 
 
@@ -72,7 +75,7 @@ def tidy(app, pagename, templatename, context, doctree):
 
 
 def finish(app, exception):
-    """Copy the scripts, write the notebooks and the run times."""
+    """Copy the scripts, write the notebooks, the slides and the run times."""
     _run_times(app)
     if exception is not None or app.builder.name != "html":
         return
@@ -83,6 +86,11 @@ def finish(app, exception):
     _copy(_package("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
     root = Path(app.srcdir).parent
     omt_notebooks.write_all(root, Path(app.outdir) / "notebooks")
+    missing = omt_slides.write(
+        app.outdir, root, title=app.config.project, base=app.config.html_baseurl
+    )
+    for name in missing:
+        log.warning("slides.yml: no figure %s on any page", name)
 
 
 def _run_times(app):

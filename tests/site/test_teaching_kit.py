@@ -1,0 +1,59 @@
+"""What teachers need of the built site: the slides, and no solution of a problem set anywhere."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from assignments import sources
+from assignments.course import leaks
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("OMT_SITE", ROOT / "_build" / "html"))
+TEXT = {".html", ".ipynb", ".md", ".txt", ".js", ".json", ".inv"}
+
+
+@pytest.fixture(scope="module")
+def site():
+    if not (SITE / "index.html").exists():
+        if os.environ.get("OMT_REQUIRE_SITE"):
+            pytest.fail(f"no site in {SITE}: run `make book` first")
+        pytest.skip(f"no site in {SITE}: run `make book` first")
+    return SITE
+
+
+@pytest.mark.parametrize("name", sources.NAMES)
+def test_no_solution_and_no_hidden_test_is_published(site, name):
+    source = sources.read(name)
+    read = 0
+    for path in site.rglob("*"):
+        own = "_static" not in path.parts  # scripts of others
+        if own and path.suffix in TEXT and path.is_file():
+            found = leaks(source, path.read_text(encoding="utf-8", errors="replace"), share=1 / 3)
+            assert found == [], path
+            read += 1
+    assert read > 30
+
+
+def test_the_slides_have_a_picture_each_and_words(site):
+    listed = yaml.safe_load((ROOT / "book" / "slides.yml").read_text(encoding="utf-8"))
+    with zipfile.ZipFile(site / "slides.zip") as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        deck = BeautifulSoup(archive.read("slides/index.html"), "html.parser")
+        words = archive.read("slides/words.md").decode("utf-8")
+        pictures = [i["src"] for i in deck.select("section img")]
+        assert [s["id"] for s in deck.select("section[id]")] == [
+            item["figure"].removeprefix("fig-") for item in listed
+        ]
+        for item, picture in zip(listed, pictures, strict=True):
+            assert f"slides/{picture}" in names
+            assert archive.read(f"slides/{picture}")[:8] == b"\x89PNG\r\n\x1a\n"
+            assert f"## {item['title']}" in words
+        assert all(len(i["alt"].split()) >= 6 for i in deck.select("section img"))
+        for link in deck.select("section a"):
+            page, _, name = link["href"].partition(".io/omt-course/")[2].partition("#")
+            assert f'id="{name}"' in (site / page).read_text(encoding="utf-8")
