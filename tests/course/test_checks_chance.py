@@ -12,7 +12,9 @@ def refused(check, *arguments, **options):
     """Return the sentence with which a check refuses an answer."""
     with pytest.raises(checks.CheckFailed) as caught:
         check(*arguments, **options)
-    return str(caught.value)
+    sentence = str(caught.value)
+    assert sentence[-1] in ".?" and "?." not in sentence and ".." not in sentence
+    return sentence
 
 
 def drawn(masses, n, seed):
