@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from omt_course.course import checks
+
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 OPEN = re.compile(r"^\s*(`{3,}|:{3,})\{([\w:-]+)\}\s*(.*)$")
@@ -351,32 +353,41 @@ def test_exercises_and_solutions(page):
     solved = [b.title.strip() for b in solutions]
     assert len(set(solved)) == len(solved)
     for box in exercises:
-        if "open" not in box.classes:
-            assert box.options["label"] in solved
-        if "code" in box.classes or "by-hand" in box.classes:
-            hints = every(box.inside, "admonition", "dropdown")
-            assert any("hint" in b.classes for b in hints), box.title
+        assert box.options["label"] in solved, box.title
+        hints = [b for b in every(box.inside, "admonition") if "hint" in b.classes]
+        assert hints and all("dropdown" in b.classes and b.text.strip() for b in hints), box.title
+    open_ones = {b.options["label"] for b in exercises if "open" in b.classes}
+    for label in open_ones:
+        (begin,) = re.findall(
+            rf"\{{solution(?:-start)?\}} {label}\n:class: dropdown\n(?::::\n)?\s*(.*)", source(page)
+        )
+        assert begin.startswith("One way to begin"), label
     starts = every(blocks_of(page), "solution-start")
     assert len(starts) == len(every(blocks_of(page), "solution-end"))
 
 
+def checks_of(text):
+    return set(re.findall(r"\bchecks\.(\w+)", text)) - {"Check", "CheckFailed"}
+
+
 @chapters
-def test_code_exercises_are_checked_by_certificate(page):
-    code = {
-        b.options["label"]
+def test_code_exercises_name_their_certificate_and_the_solution_passes_it(page):
+    named = {
+        b.options["label"]: checks_of(b.text)
         for b in every(blocks_of(page), "exercise", "exercise-start")
         if "code" in b.classes
     }
-    label, certified = None, set()
+    label, called = None, {label: set() for label in named}
     for box in every(blocks_of(page), "solution-start", "solution-end", "code-cell"):
         if box.name == "solution-start":
             label = box.title.strip()
         elif box.name == "solution-end":
             label = None
-        elif label and re.search(r"checks\.|^ *assert ", box.text, re.M):
-            certified.add(label)
-    assert code <= certified
-    assert "checks." in source(page)
+        elif label in called:
+            called[label] |= checks_of(box.text)
+    for label, names in named.items():
+        assert names and names <= set(checks.__all__), label
+        assert names == called[label], label  # the reader is told every check that is used
 
 
 @chapters
