@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +167,7 @@ def run_one(course: Course, result: Result, folder: Path, limits: Limits) -> Non
             filter(None, [str(sources.HERE.parent), os.environ.get("PYTHONPATH")])
         ),
         "OMP_NUM_THREADS": "1",
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", f"{tempfile.gettempdir()}/omt-matplotlib"),
         "OMT_GRADE_NOTES": str(notes),
         "OMT_GRADE_DENIED": str(denied),
         "OMT_GRADE_SECRET": os.pathsep.join(map(str, secret)),

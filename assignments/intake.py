@@ -3,10 +3,12 @@
 The released notebook gives the frame: all its cells, in its order, with its locked text. The
 student's notebook gives the answers and the cells that the student added. So a test that was
 deleted, copied or changed is back in its place before anything runs, and nothing but text is
-taken from the file: outputs, attachments and metadata stay behind. The file itself is not changed.
+taken from the file: outputs, attachments and metadata stay behind. A tag in Markdown would be live
+in the marker's browser, so `<b>` becomes `< b>`. The file itself is not changed.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,7 +152,7 @@ def rebuild(cells: list[dict], released, remarks: list[str]):
         if cell["kind"] != official[label].cell_type:
             changed.append(label)
         elif not locked:
-            answers[label] = cell["source"]
+            answers[label] = text_of(cell)
         elif cell["source"].strip() != official[label].source.strip():
             changed.append(label)
         if anchor and order.index(label) < order.index(anchor):
@@ -182,4 +184,11 @@ def rebuild(cells: list[dict], released, remarks: list[str]):
 def new_cell(cell: dict):
     """Return a plain cell with a student's text."""
     make = new_code_cell if cell["kind"] == "code" else new_markdown_cell
-    return make(cell["source"])
+    return make(text_of(cell))
+
+
+def text_of(cell: dict) -> str:
+    """Return a student's text, in Markdown without live tags."""
+    if cell["kind"] == "code":
+        return cell["source"]
+    return re.sub(r"<(?=[A-Za-z/!?])", "< ", cell["source"])

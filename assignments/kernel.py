@@ -1,16 +1,18 @@
 """The kernel that student code runs in while it is graded: bounded, and kept from the records.
 
 Memory and file sizes have limits, and a hook refuses to open the gradebook, the sources with their
-solutions, other students' files and the notebook that holds the hidden tests; to start programs;
-and to signal other processes. What it refuses, it reports. The hook keeps curious and careless
-code out, and tells the teacher about it. It is no prison: code that is written to break out of
-Python can. Only a container is (the teacher's guide has the line).
+solutions, other students' files and the notebook that holds the hidden tests; to write outside of
+the student's folder, scratch and caches; to start programs; and to signal other processes. What it
+refuses, it reports. The hook keeps curious and careless code out, and tells the teacher about it.
+It is no prison: code that is written to break out of Python can. Only a container is (the teacher's
+guide has the line).
 """
 
 import ctypes
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 SIZE_LIMIT = 64 * 2**20  # bytes of one file that a student's code may write
@@ -32,6 +34,8 @@ PATHS = {  # audit events and how many of their first arguments are paths
     "os.truncate": 1,
     "os.utime": 1,
 }
+CHANGES = set(PATHS) - {"open", "sqlite3.connect", "os.listdir", "os.scandir", "os.chdir"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 STARTS = {
     "subprocess.Popen",
     "os.system",
@@ -48,10 +52,14 @@ def guard(secret: list[Path], here: Path, report) -> None:
     """Refuse, from now on, to touch what lies below the `secret` folders, and to start programs.
 
     Files in `here` (the student's own folder, which lies in a secret one) are free, notebooks
-    excepted. `report(sentence)` is called for every refusal.
+    excepted. Elsewhere files may be read, and written only in scratch folders and caches.
+    `report(sentence)` is called for every refusal.
     """
     roots = [os.path.realpath(p) for p in secret]
     own = os.path.realpath(here)
+    caches = [os.environ.get(name) for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")]
+    places = [own, tempfile.gettempdir(), os.path.expanduser("~/.cache"), "/dev", *caches]
+    writable = [os.path.realpath(p) for p in places if p]
     mine = os.getpid()
     busy = False
 
@@ -79,6 +87,11 @@ def guard(secret: list[Path], here: Path, report) -> None:
                     continue
                 if any(inside(path, root) for root in roots):
                     refuse(f"{event} of {os.path.basename(path)}")
+                if not (event in CHANGES or (event == "open" and writes(*arguments[1:3]))):
+                    continue
+                allowed = any(inside(path, root) for root in writable)
+                if not allowed and "__pycache__" not in path.split(os.sep):
+                    refuse(f"{event} of {os.path.basename(path)}, to change it")
         elif event in STARTS:
             given = arguments[0]
             words = os.fsdecode(given) if isinstance(given, bytes | os.PathLike) else str(given)
@@ -89,6 +102,11 @@ def guard(secret: list[Path], here: Path, report) -> None:
             refuse(f"{event} of process {arguments[0]}")
 
     sys.addaudithook(hook)
+
+
+def writes(mode: str | None, flags: int) -> bool:
+    """Return whether a file is opened for writing."""
+    return bool(set(mode or "") & set("wax+")) or bool((flags or 0) & WRITING)
 
 
 def bound(memory: int) -> None:

@@ -13,6 +13,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 c.PatientExecute.timeout = seconds
 c.PatientExecute.iopub_timeout = 10
 c.PatientExecute.startup_timeout = 120
+c.HTMLExporter.sanitize_html = True  # what an answer prints is text, not a page
 c.Autograde.autograde_preprocessors = [
     "assignments.execution.PatientExecute",
     "assignments.execution.BoundOutput",

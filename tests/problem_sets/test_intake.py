@@ -124,6 +124,17 @@ def test_metadata_and_outputs_of_the_student_are_left_behind(hand_in):
     assert taken.notebook.cells[2].outputs == [] and "kernelspec" not in taken.notebook.metadata
 
 
+def test_tags_in_written_answers_are_dead_and_formulas_live(hand_in):
+    def change(nb):
+        nb.cells[3].source = "$a<b$ <script>alert(1)</script>"
+        nb.cells.append(new_markdown_cell("<img src=x onerror=alert(1)>"))
+        nb.cells[1].source = "f = lambda: 1<b"
+
+    code, _, proof, own = sources(hand_in(change))[1:]
+    assert proof == "$a< b$ < script>alert(1)< /script>"
+    assert own == "< img src=x onerror=alert(1)>" and code == "f = lambda: 1<b"
+
+
 def test_a_renamed_notebook_is_found(hand_in):
     taken = hand_in(file="final (2).ipynb")
     assert taken.received and taken.remarks == ["renamed: final (2).ipynb read as t.ipynb"]

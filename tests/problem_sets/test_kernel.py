@@ -30,7 +30,12 @@ def guarded(tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=own,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+            env={
+                "PYTHONPATH": str(ROOT),
+                "PATH": "/usr/bin:/bin",
+                "OMP_NUM_THREADS": "1",
+                "MPLCONFIGDIR": str(tmp_path / "matplotlib"),
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -58,6 +63,8 @@ def guarded(tmp_path):
         ("import os; os.symlink('../../../gradebook.db', 'x'); open('x')", "gradebook.db"),
         ("import subprocess; subprocess.run(['cat', '../../../gradebook.db'])", "Popen of cat"),
         ("import os; os.system('cat ../../../gradebook.db')", "os.system of cat"),
+        ("import assignments; open(assignments.__file__, 'a')", "open of __init__.py, to change"),
+        ("import os; os.mkdir(os.path.expanduser('~/new'))", "os.mkdir of new, to change"),
         ("import os; os.system('uname; rm -r ../../..')", "os.system of uname"),
         ("import os; os.kill(os.getppid(), 9)", "os.kill of process"),
     ],
@@ -76,6 +83,8 @@ def test_refused_and_reported(guarded, code, refused):
         "import sqlite3; sqlite3.connect(':memory:')",
         "import scipy.optimize, sklearn.neighbors, matplotlib.pyplot, torch, ot",
         "import os; os.listdir('../../../../other')",
+        "import os; open(os.devnull, 'w').write('x')",
+        "import omt_course; open(omt_course.__file__).read()",
         "import numba; numba.njit(lambda x: x + 1)(1)",
     ],
 )
