@@ -92,19 +92,9 @@ def test_right_answers_get_all_points_and_wrong_ones_lose_the_tests_they_name(na
         assert lost(outcome) == set(answer.loses), (answer.title, outcome.failures)
         if answer.loses:
             assert outcome.points < outcome.maximum
-
-
-@sets
-def test_every_failure_is_explained(name):
-    notebook = read(name)
-    for answer in answers(name):
-        one = "-".join(answer.cell.split("-")[:2])
-        if not answer.loses or not any(c.cell_type == "code" for c in notebook.cells):
-            continue
-        outcome = run(cells_of(notebook, one), replace={answer.cell: answer.code}, key=KEYS[0])
-        said = [outcome.failures[test] for test in answer.loses]
-        # an exception of numpy's may stand beside it, but one sentence is meant for a reader
-        assert any(len(words.split()) >= 5 for words in said), (answer.title, said)
+            # beside an exception of a library's one sentence at least is meant for a reader
+            said = [outcome.failures[test] for test in answer.loses]
+            assert any(len(words.split()) >= 5 for words in said), (answer.title, said)
 
 
 def test_a_test_that_raises_gives_no_points_and_the_next_one_runs():
