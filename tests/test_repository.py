@@ -155,7 +155,7 @@ def test_make_installs_once_and_again_when_the_pins_change(tmp_path):
 
     assert make("test") == [
         "python book/build.py install --extras book",
-        "python book/build.py install --extras book,test",
+        "python book/build.py install --extras book,test,assignments",
         "ruff check omt_course tests book/build.py book/_ext",
         "ruff format --check omt_course tests book/build.py book/_ext",
         "python -m pytest -rs",

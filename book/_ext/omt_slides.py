@@ -94,8 +94,14 @@ def collect(site, listed, base):
 
 
 def write(site, root, *, title, base):
-    """Write `slides.zip` into the site; return the names of the figures that it lacks."""
-    listed = yaml.safe_load((Path(root) / "book" / "slides.yml").read_text(encoding="utf-8"))
+    """Write `slides.zip` into the site; return the names of the figures that it lacks.
+
+    A book without `slides.yml` has no slides.
+    """
+    path = Path(root) / "book" / "slides.yml"
+    if not path.exists():
+        return []
+    listed = yaml.safe_load(path.read_text(encoding="utf-8"))
     slides, missing = collect(site, listed, base)
     names = [f"{k:02d}-{s.name}{s.picture.suffix}" for k, s in enumerate(slides, start=1)]
     deck, words = [], [f"# {title}: key figures\n\nFigures and words: CC BY 4.0, {title}, {base}\n"]
