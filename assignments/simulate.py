@@ -71,10 +71,16 @@ class Maker:
         cell = next(c for c in self.source.cells if sources.label(c) == label)
         return sources.without_marks(cell.source)
 
-    def tests_of(self, label: str) -> frozenset[str]:
-        """Return the tests of the problem that a code cell belongs to."""
-        one = "-".join(label.split("-")[:2])
-        return frozenset(t for t in self.tests if t.startswith(f"{one}-test"))
+    def tests_without(self, label: str) -> frozenset[str]:
+        """Return the tests that fail when one answer is missing."""
+        cells = sources.cells_of(self.source, "-".join(label.split("-")[:2]))
+        outcome = sources.run(cells, replace={label: "raise NotImplementedError"})
+        return frozenset(test for test in self.tests if test in outcome.failures)
+
+    def tests_after(self, label: str) -> frozenset[str]:
+        """Return the tests that come after a cell."""
+        labels = [sources.label(cell) for cell in self.source.cells]
+        return frozenset(labels[labels.index(label) :]) & frozenset(self.tests)
 
     def hand_in(self, student: str, notebook, file: str = "") -> Path:
         """Write a submission."""
@@ -89,13 +95,13 @@ class Maker:
 def syntax_error(m: Maker) -> Student:
     """Hand in an answer that does not compile."""
     m.hand_in("syntax-error", m.answered({m.first: m.right(m.first) + "\nreturn return"}))
-    return Student("syntax-error", m.tests_of(m.first))
+    return Student("syntax-error", m.tests_without(m.first))
 
 
 def infinite_loop(m: Maker) -> Student:
     """Hand in an answer that never ends."""
     m.hand_in("infinite-loop", m.answered({m.first: "while True:\n    pass\n" + m.right(m.first)}))
-    return Student("infinite-loop", m.tests_of(m.first), "stopped after")
+    return Student("infinite-loop", m.tests_without(m.first), "stopped after")
 
 
 def stubborn_loop(m: Maker) -> Student:
@@ -179,7 +185,7 @@ def huge_output(m: Maker) -> Student:
 def exits(m: Maker) -> Student:
     """Hand in code that ends the kernel."""
     m.hand_in("exits", m.answered({m.last: "import os\n\nos._exit(0)"}))
-    return Student("exits", m.tests_of(m.last), "the kernel died")
+    return Student("exits", m.tests_after(m.last), "the kernel died")
 
 
 def spy(m: Maker) -> Student:
