@@ -296,3 +296,8 @@ def test_every_check_is_exported_and_says_when_it_fails():
     for name in checks.__all__:
         check = getattr(checks, name)
         assert name.startswith("Check") or "CheckFailed" in check.__doc__, name
+
+
+def test_a_value_that_is_nearly_right_is_not_called_reordered():
+    nearly = TRUTH * (1 + 2e-6)  # beyond the tolerance, and close to the truth sorted or not
+    assert "another order" not in refused(checks.closed_form, nearly, TRUTH, tol=1e-9)
