@@ -114,7 +114,8 @@ def stubborn_loop(m: Maker) -> Student:
 
 def memory_hog(m: Maker) -> Student:
     """Hand in code that takes all memory."""
-    code = "\nhog = []\nwhile True:\n    hog.append(bytearray(2**28))\n"
+    # pieces of a GiB: what is left below the limit is enough for the other answers
+    code = "\nhog = []\nwhile True:\n    hog.append(bytearray(2**30))\n"
     m.hand_in("memory-hog", m.answered({m.first: m.right(m.first) + code}))
     return Student("memory-hog", remark="out of memory")
 
