@@ -87,7 +87,7 @@ def finish(app, exception):
     root = Path(app.srcdir).parent
     omt_notebooks.write_all(root, Path(app.outdir) / "notebooks")
     missing = omt_slides.write(
-        app.outdir, root, title=app.config.project, base=app.config.html_baseurl
+        app.outdir, root, title=app.config.html_title, base=app.config.html_baseurl
     )
     for name in missing:
         log.warning("slides.yml: no figure %s on any page", name)

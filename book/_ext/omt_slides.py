@@ -116,6 +116,9 @@ def write(site, root, *, title, base):
         for slide, name in zip(slides, names, strict=True):
             archive.write(slide.picture, f"slides/{name}")
         page = DECK.format(title=title, site=base, count=len(slides), slides="\n".join(deck))
-        archive.writestr("slides/index.html", page)
-        archive.writestr("slides/words.md", "\n".join(words))
+        for name, text in (("index.html", page), ("words.md", "\n".join(words))):
+            entry = zipfile.ZipInfo(f"slides/{name}")
+            entry.external_attr = 0o644 << 16  # readable for everybody once it is unpacked
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, text)
     return missing

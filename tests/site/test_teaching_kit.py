@@ -45,6 +45,10 @@ def test_the_slides_have_a_picture_each_and_words(site):
         names = archive.namelist()
         deck = BeautifulSoup(archive.read("slides/index.html"), "html.parser")
         words = archive.read("slides/words.md").decode("utf-8")
+        assert (
+            deck.title.get_text()
+            == "Geometric Optimal Transport for Generative Models: key figures"
+        )
         pictures = [i["src"] for i in deck.select("section img")]
         assert [s["id"] for s in deck.select("section[id]")] == [
             item["figure"].removeprefix("fig-") for item in listed
