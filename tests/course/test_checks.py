@@ -2,19 +2,11 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from omt_course.course import checks
 from omt_course.transport import discrete, semidiscrete
 from omt_course.transport.domains import Box
-
-
-def refused(check, *arguments, **options):
-    """Return the sentence with which a check refuses an answer."""
-    with pytest.raises(checks.CheckFailed) as caught:
-        check(*arguments, **options)
-    sentence = str(caught.value)
-    assert sentence[-1] in ".?" and "?." not in sentence and ".." not in sentence
-    return sentence
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,11 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from omt_course.course import checks
 
 MASSES = np.random.default_rng(0).dirichlet(np.full(20, 5.0))
-
-
-def refused(check, *arguments, **options):
-    """Return the sentence with which a check refuses an answer."""
-    with pytest.raises(checks.CheckFailed) as caught:
-        check(*arguments, **options)
-    sentence = str(caught.value)
-    assert sentence[-1] in ".?" and "?." not in sentence and ".." not in sentence
-    return sentence
 
 
 def drawn(masses, n, seed):

@@ -1,19 +1,9 @@
 """Certificates for functions: right answers pass, the usual slips are named."""
 
 import numpy as np
-import pytest
+from refusals import refused
 
 from omt_course.course import checks
-
-
-def refused(check, *arguments, **options):
-    """Return the sentence with which a check refuses an answer."""
-    with pytest.raises(checks.CheckFailed) as caught:
-        check(*arguments, **options)
-    sentence = str(caught.value)
-    assert sentence[-1] in ".?" and "?." not in sentence and ".." not in sentence
-    return sentence
-
 
 X = np.random.default_rng(2).normal(size=(50, 2))
 

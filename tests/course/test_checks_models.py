@@ -2,20 +2,12 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from omt_course.course import checks
 from omt_course.models.coverage import compare_supports
 
 X = np.random.default_rng(0).uniform(-1, 1, size=(300, 2))
-
-
-def refused(check, *arguments, **options):
-    """Return the sentence with which a check refuses an answer."""
-    with pytest.raises(checks.CheckFailed) as caught:
-        check(*arguments, **options)
-    sentence = str(caught.value)
-    assert sentence[-1] in ".?" and "?." not in sentence and ".." not in sentence
-    return sentence
 
 
 def squares(x):

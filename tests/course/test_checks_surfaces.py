@@ -3,18 +3,12 @@
 import numpy as np
 import pytest
 from generators import dome
+from refusals import refused
 
 from omt_course.course import checks
 from omt_course.geometry import disk_maps, measure_preserving
 from omt_course.geometry.sampling import farthest_point
 from omt_course.geometry.smooth import Sphere, Torus, lantern
-
-
-def refused(check, *arguments, **options):
-    """Return the sentence with which a check refuses an answer."""
-    with pytest.raises(checks.CheckFailed) as caught:
-        check(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.fixture(scope="module")
