@@ -1,5 +1,6 @@
 """A course folder, and a release that holds no solution."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -64,10 +65,12 @@ def test_a_reference_answer_that_fails_stops_the_release(course, tmp_path):
         release(course, "toy", folder=tmp_path)
 
 
-def test_a_solution_outside_its_marks_is_found(tmp_path):
+def test_a_solution_outside_its_marks_is_found():
     toy = read("toy", TOY)
-    page = "<p>Hint: <code>difference = x[:, None, :] - y[None, :, :]</code></p>"
-    assert leaks(toy, page) == ["difference = x[:, None, :] - y[None, :, :]"]
+    line = "return np.asarray(a)[:, None] * np.asarray(b)[None, :]"
+    assert leaks(toy, f"<p>Hint: <code>{line}</code></p>") == [line]
+    assert leaks(toy, json.dumps({"source": ["def f(a, b):\n", f"    {line}\n"]})) == [line]
+    assert leaks(toy, f"{line} and more", share=1) == []
     assert leaks(toy, "the sum over the columns of a row") == []
     assert leaks(toy, "The sum over the columns of a row is its mass, since the masses of the "
                       "columns sum to one.")  # fmt: skip
