@@ -8,9 +8,12 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_locked
 from traitlets import Integer, default
 
-# Read the checks again from their files, twice: they import each other.
+# Name the checks that were replaced, then read all from their files, twice: they import each other.
 RESTORE = """
 import importlib as _importlib, sys as _sys
+_checks = _sys.modules.get("omt_course.course.checks")
+_replaced = [n for n in getattr(_checks, "__all__", ())
+             if not str(getattr(getattr(_checks, n), "__module__", "")).startswith("omt_course.")]
 for _name in 2 * [n for n in _sys.modules if n.startswith("omt_course.course.")]:
     _importlib.reload(_sys.modules[_name])
 if "checks" in globals():
@@ -39,8 +42,7 @@ class PatientExecute(Execute):
         if not self.dead:
             try:
                 if is_grade(cell):
-                    asked = self.kc.execute(RESTORE, silent=True, store_history=False)
-                    self.wait_for_reply(asked)
+                    self.restore_checks()
                 return super().preprocess_cell(cell, resources, index)
             except DeadKernelError:
                 self.dead = "the kernel died"
@@ -52,6 +54,20 @@ class PatientExecute(Execute):
         failure = new_output("error", ename="NotExecuted", evalue=self.dead, traceback=[self.dead])
         cell.outputs = [*cell.get("outputs", []), failure]
         return cell, resources
+
+    def restore_checks(self):
+        """Put the course's checks back in their place; note it if they had been replaced."""
+        asked = self.kc.execute(
+            RESTORE,
+            silent=True,
+            store_history=False,
+            user_expressions={"replaced": "', '.join(_replaced)"},
+        )
+        reply = self.wait_for_reply(asked) or {}
+        answer = reply.get("content", {}).get("user_expressions", {}).get("replaced", {})
+        replaced = answer.get("data", {}).get("text/plain", "''").strip("'")
+        if replaced:
+            note(f"replaced checks, put back: {replaced}")
 
     def on_cell_executed(self, **kwargs):
         """Note a cell that ran out of time or memory."""

@@ -158,7 +158,7 @@ def tampered_checks(m: Maker) -> Student:
     code = "for name in checks.__all__:\n    setattr(checks, name, lambda *a, **k: None)\n"
     notebook.cells.insert(2, new_code_cell(code))
     m.hand_in("tampered-checks", notebook)
-    return Student("tampered-checks", frozenset(wrong.loses))
+    return Student("tampered-checks", frozenset(wrong.loses), "replaced checks, put back")
 
 
 def renamed(m: Maker) -> Student:
