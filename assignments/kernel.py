@@ -60,6 +60,8 @@ def guard(secret: list[Path], here: Path, report) -> None:
     caches = [os.environ.get(name) for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")]
     places = [own, tempfile.gettempdir(), os.path.expanduser("~/.cache"), "/dev", *caches]
     writable = [os.path.realpath(p) for p in places if p]
+    # the code that grades stays as it is, even where it lies in a scratch folder
+    code = [os.path.realpath(p) for p in (Path(__file__).parents[1], sys.prefix)]
     mine = os.getpid()
     busy = False
 
@@ -89,7 +91,8 @@ def guard(secret: list[Path], here: Path, report) -> None:
                     refuse(f"{event} of {os.path.basename(path)}")
                 if not (event in CHANGES or (event == "open" and writes(*arguments[1:3]))):
                     continue
-                allowed = any(inside(path, root) for root in writable)
+                ours = any(inside(path, root) for root in code) and not inside(path, own)
+                allowed = any(inside(path, root) for root in writable) and not ours
                 if not allowed and "__pycache__" not in path.split(os.sep):
                     refuse(f"{event} of {os.path.basename(path)}, to change it")
         elif event in STARTS:
