@@ -1,19 +1,20 @@
-// Figures in three dimensions: drawn with the site's own plotly when they come into view.
+// Figures in three dimensions, drawn with the site's own plotly, and playable figures (play/), when they come into view.
 // Until then, without WebGL, and in print, their still picture shows.
 (function () {
   "use strict";
   const root = document.documentElement.dataset.content_root || "./";
-  let plotly = null;
+  const scripts = {};
 
-  function load() {
-    plotly ??= new Promise((resolve, reject) => {
+  // A script of the site, once.
+  function load(name) {
+    scripts[name] ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = root + "_static/plotly.min.js";
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = reject;
+      script.src = `${root}_static/${name}.js`;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${script.src} could not be loaded`));
       document.head.append(script);
     });
-    return plotly;
+    return scripts[name];
   }
 
   function webgl() {
@@ -93,12 +94,25 @@
   async function draw(box) {
     const views = [...box.querySelectorAll(".omt-3d-view")];
     const content = JSON.parse(box.querySelector(".omt-3d-data").textContent);
-    const plotly = await load();
+    await load("plotly.min");
+    const plotly = window.Plotly;
     for (const part of box.querySelectorAll(".omt-3d-view, .omt-3d-title")) part.hidden = false;
     box.classList.add("is-live");
     for (const [k, figure] of [content].flat().entries()) await show(views[k], figure, plotly);
     if (views.length > 1) link(views, plotly);
     box.dataset.drawn = "yes";
+  }
+
+  // A playable figure: the shared script, those it names, then its own; all in order.
+  async function play(box) {
+    const names = [...box.dataset.scripts.split(" ").filter(Boolean), `figure-${box.dataset.figure}`];
+    for (const name of ["runtime", ...names]) await load(`play/${name}`);
+    window.omtPlay.mount(box);
+  }
+
+  function still(box) {
+    box.classList.remove("is-live");
+    for (const part of box.querySelectorAll(".omt-3d-view, .omt-3d-title, .omt-play-stage")) part.hidden = true;
   }
 
   // What scrolls sideways must be reachable by keyboard, also after a solution is unfolded.
@@ -122,18 +136,17 @@
     soon();
   }
 
+  // Each is drawn when it comes into view.
   function start() {
     watch();
-    const boxes = document.querySelectorAll(".omt-3d");
-    if (!boxes.length || !webgl()) return;
+    const boxes = [...document.querySelectorAll(".omt-play"), ...(webgl() ? document.querySelectorAll(".omt-3d") : [])];
     const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        if (!entry.isIntersecting) continue;
-        seen.unobserve(entry.target);
-        draw(entry.target).catch((error) => {
+      for (const { target, isIntersecting } of entries) {
+        if (!isIntersecting) continue;
+        seen.unobserve(target);
+        (target.classList.contains("omt-play") ? play : draw)(target).catch((error) => {
           console.error("a figure could not be drawn; its still picture stays", error);
-          entry.target.classList.remove("is-live");
-          for (const part of entry.target.querySelectorAll(".omt-3d-view, .omt-3d-title")) part.hidden = true;
+          still(target);
         });
       }
     }, { rootMargin: "300px" });
