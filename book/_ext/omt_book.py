@@ -62,6 +62,12 @@ def buttons(app, pagename, templatename, context, doctree):
                 button["url"] = download
 
 
+def search_script(app, pagename, templatename, context, doctree):
+    """Cut Chinese queries into words; the search page alone needs the script, before Sphinx's."""
+    if pagename == "search":
+        app.add_js_file("omt-search.js")
+
+
 def tidy(app, pagename, templatename, context, doctree):
     """Mend what browsers and screen readers stumble over in the HTML of other extensions."""
     if "body" not in context:
@@ -127,5 +133,6 @@ def setup(app):
     Collector.assign_section_numbers = number_chapters
     app.connect("html-page-context", buttons, priority=600)
     app.connect("html-page-context", tidy, priority=600)
+    app.connect("html-page-context", search_script)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

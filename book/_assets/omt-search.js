@@ -1,0 +1,32 @@
+// Search in Chinese as in English. Sphinx cuts a query at spaces, and Chinese has none: a run of Chinese is cut
+// here into the longest words that the index knows, as jieba cut the pages. Loaded before Sphinx's searchtools.js.
+"use strict";
+
+var splitQuery = (query) => {
+  const known = (word) => {
+    const index = typeof Search === "undefined" ? null : Search._index;
+    return Boolean(index) && (Object.hasOwn(index.terms, word) || Object.hasOwn(index.titleterms, word));
+  };
+  const words = [];
+  for (const piece of query.split(/[^\p{Letter}\p{Number}_]+/gu).filter(Boolean)) {
+    for (const run of piece.match(/\p{Script=Han}+|\P{Script=Han}+/gu)) {
+      if (!/\p{Script=Han}/u.test(run)) words.push(run);
+      else words.push(...longest(run, known));
+    }
+  }
+  return words;
+};
+
+// The longest known word from the left, again and again; what no word begins with is passed over.
+function longest(run, known) {
+  if (run.length < 3 || known(run)) return [run];
+  const found = [];
+  let k = 0;
+  while (k < run.length) {
+    let end = run.length;
+    while (end > k + 1 && !known(run.slice(k, end))) end -= 1;
+    if (end > k + 1) found.push(run.slice(k, end));
+    k = Math.max(end, k + 1);
+  }
+  return found.length ? found : [run];
+}
