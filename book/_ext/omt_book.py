@@ -7,6 +7,7 @@ The finished site carries everything it loads. MathJax comes from the wheel of
 
 import json
 import logging
+import re
 import shutil
 from importlib import util
 from pathlib import Path
@@ -21,6 +22,11 @@ from sphinx_external_toc.collectors import TocTreeCollectorWithStyles as Collect
 # What tex-chtml.js may load later: fonts, TeX extensions, the menu and its speech.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "ui", "sre")
 
+
+# A run of Chinese: characters at both ends, Chinese marks and spaces between.
+HAN = re.compile("[\u3400-\u9fff](?:[\u3400-\u9fff\u3000-\u303f\uff00-\uffef ]*[\u3400-\u9fff])?")
+SPAN = r'<span lang="zh-Hans">\g<0></span>'
+NO_TEXT = re.compile(r"<(script|style|textarea)\b.*?</\1>|<[^>]*>", re.DOTALL)
 
 log = sphinx_logging.getLogger(__name__)
 _assign = Collector.assign_section_numbers
@@ -77,7 +83,18 @@ def tidy(app, pagename, templatename, context, doctree):
         body = body.replace(f' id="{same}"', "")  # every box has it
     # a list must hold list items, and entries of a bibliography are none
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    if app.env.metadata.get(pagename, {}).get("lang", "en") == "en":
+        body = mark_chinese(body)
     context["body"] = body
+
+
+def mark_chinese(body):
+    """Name the language of Chinese words in an English page, for voices and for fonts."""
+    pieces, end = [], 0
+    for tag in NO_TEXT.finditer(body):
+        pieces += [HAN.sub(SPAN, body[end : tag.start()]), tag.group()]
+        end = tag.end()
+    return "".join([*pieces, HAN.sub(SPAN, body[end:])])
 
 
 def finish(app, exception):

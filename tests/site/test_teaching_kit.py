@@ -1,27 +1,23 @@
 """What teachers need of the built site: the slides, and no solution of a problem set anywhere."""
 
-import os
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from browser import NO_SITE, SITE, need
 from bs4 import BeautifulSoup
 
 from assignments import sources
 from assignments.course import leaks
 
 ROOT = Path(__file__).resolve().parents[2]
-SITE = Path(os.environ.get("OMT_SITE", ROOT / "_build" / "html"))
 TEXT = {".html", ".ipynb", ".md", ".txt", ".js", ".json", ".inv"}
 
 
 @pytest.fixture(scope="module")
 def site():
-    if not (SITE / "index.html").exists():
-        if os.environ.get("OMT_REQUIRE_SITE"):
-            pytest.fail(f"no site in {SITE}: run `make book` first")
-        pytest.skip(f"no site in {SITE}: run `make book` first")
+    need((SITE / "index.html").exists(), NO_SITE)
     return SITE
 
 
