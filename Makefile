@@ -4,17 +4,20 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV = .venv/bin
-LINTED = omt_course tests $(wildcard benchmarks assignments data/*.py) book/build.py book/_ext
+LINTED = omt_course tests $(wildcard benchmarks assignments data/*.py) \
+	book/build.py $(wildcard $(addprefix book/,formats.py printed.py publish.py run_notebooks.py)) book/_ext
 export OMP_NUM_THREADS ?= 1
 
 COURSE ?= classroom
 
-.PHONY: help book test serve notebooks linkcheck assignments grade clean
+.PHONY: help book test serve pdf zip notebooks linkcheck assignments grade clean
 
 help:
 	@echo "make book         execute every page and write _build/html/index.html"
 	@echo "make test         ruff, unit tests, doctests, page contracts, the built site in a browser"
 	@echo "make serve        the built site on http://127.0.0.1:8000"
+	@echo "make pdf          the built site as one book, _build/omt-course-<version>.pdf"
+	@echo "make zip          the built site to read without a network, _build/omt-course-<version>.zip"
 	@echo "make notebooks    an .ipynb of every page in _build/notebooks"
 	@echo "make linkcheck    every link of the book, over the network"
 	@echo "make assignments  the problem sets for students, in $(COURSE)/release"
@@ -32,6 +35,12 @@ test: .venv/.test
 
 serve: .venv/.book
 	@$(VENV)/python book/build.py serve
+
+pdf: .venv/.test
+	@$(VENV)/python book/formats.py pdf
+
+zip: .venv/.book
+	@$(VENV)/python book/formats.py zip
 
 notebooks: .venv/.book
 	@$(VENV)/python book/build.py notebooks
