@@ -1,4 +1,4 @@
-"""The solver of *Brenier and his cells* in the browser, held to `omt_course`; the figure on the site."""
+"""*Brenier and his cells*: the solver held to `omt_course`, and the figure on the site."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ SOLVE = """([shape, points, masses, tol]) => {
     const both = (s.length[i * s.most + j] + s.length[j * s.most + i]) / 2;
     if (both > 1e-9) pairs.push([i, j, both]);
   }
-  return { done, error: s.error, start: s.start, steps: s.steps, areas: [...s.w.subarray(0, n)],
-    heights: [...s.h.subarray(0, n)], centroids: [...s.centroid.subarray(0, 2 * n)], cost: s.cost(), pairs, ridges: found };
+  return {
+    done, error: s.error, cost: s.cost(), pairs, ridges: found, areas: [...s.w.subarray(0, n)],
+    heights: [...s.h.subarray(0, n)], centroids: [...s.centroid.subarray(0, 2 * n)],
+  };
 }"""
 KINDS = ("uniform", "clusters", "masses", "thin", "outside")
 
@@ -114,7 +116,8 @@ def test_the_start_is_the_same_and_no_cell_is_empty_there(page, kind):
         least, heights = page.evaluate(
             """([shape, points]) => {
               const { disk, square, solver, startingHeights } = omtCore.transport;
-              const s = solver(shape === "disk" ? disk(1, 128) : square(1)), y = Float64Array.from(points.flat());
+              const s = solver(shape === "disk" ? disk(1, 128) : square(1));
+              const y = Float64Array.from(points.flat());
               s.set(y);
               startingHeights(s.domain, y, s.h);
               return [s.evaluate(s.h), [...s.h.subarray(0, s.n)]];
