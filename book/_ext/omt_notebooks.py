@@ -34,6 +34,8 @@ if util.find_spec("omt_course") is None:
     torch = [f"torch=={{d.version}}" for d in metadata.distributions() if d.name == "torch"]
     source = "omt_course @ git+{repository}@{ref}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", source, *torch[:1]], check=True)
+elif metadata.version("omt_course") != "{version}":
+    print("This page was made with omt_course {version}; here is", metadata.version("omt_course"))
 """
 
 

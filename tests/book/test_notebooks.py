@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import nbformat
@@ -50,6 +51,46 @@ def test_they_are_valid_clean_and_start_with_the_setup(written, home):
         assert 'util.find_spec("omt_course") is None' in first
         assert f"git+{home.repository}@{home.ref}" in first
         assert all(not cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.fixture
+def setup_cell(written, monkeypatch):
+    """Return a function that runs the first cell on a machine of which we say what it has."""
+    first = nbformat.read(written[1][0], 4).cells[0].source
+
+    def run(*, ours, torch):
+        asked = []
+        have = ["numpy==2.0", *(["torch==" + torch] if torch else [])]
+        there = [types.SimpleNamespace(**dict(zip(("name", "version"), d.split("=="), strict=True)))
+                 for d in have]  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr("importlib.util.find_spec", lambda name: object() if ours else None)
+            patch.setattr("importlib.metadata.version", lambda name: ours)
+            patch.setattr("importlib.metadata.distributions", lambda: iter(there))
+            patch.setattr("subprocess.run", lambda command, check: asked.append(command))
+            exec(first, {})
+        return asked
+
+    return run
+
+
+def test_the_setup_installs_the_version_of_the_page_and_leaves_torch(setup_cell, home):
+    (command,) = setup_cell(ours=None, torch="2.8.0+cu126")
+    source = f"omt_course @ git+{home.repository}@{home.ref}"
+    assert command == [sys.executable, "-m", "pip", "install", "-q", source, "torch==2.8.0+cu126"]
+    assert re.fullmatch(r"[0-9a-f]{40}|v[\d.]+", home.ref)
+    (command,) = setup_cell(ours=None, torch=None)
+    assert command[-1] == source
+
+
+def test_the_setup_leaves_a_package_that_is_here_and_names_another_version(
+    setup_cell, home, capsys
+):
+    assert setup_cell(ours=home.version, torch="2.8.0") == []
+    assert capsys.readouterr().out == ""
+    assert setup_cell(ours="0.0.7", torch="2.8.0") == []
+    said = capsys.readouterr().out.strip()
+    assert said == f"This page was made with omt_course {home.version}; here is 0.0.7"
 
 
 def test_the_same_page_gives_the_same_notebook(notebooks, home):
