@@ -32,7 +32,7 @@ _STILL = re.compile(r"<img\b[^>]*?\bsrc=[\"']data:image/\w+;base64,([^\"']+)[\"'
 _ALT = re.compile(r"\balt=\"([^\"]*)\"")
 # The words after which a box no longer describes the symptom.
 _REMEDY = re.compile(r"^(the )?(cure|see it|how to see it|why|how far|what to do)\b", re.IGNORECASE)
-_REMEDY_TEXT = re.compile(r"(?<=[.!?] )(The cure|Cure|Cures)\b")
+_REMEDY_TEXT = re.compile(r"(?<=[.!?]\s)(The cure|Cure|Cures)\b")
 
 
 class pending_number(nodes.Inline, nodes.TextElement):
@@ -52,7 +52,7 @@ class Number(SphinxRole):
 
     def run(self):
         """Leave a mark; numbers are known when all pages are read."""
-        _note(self.env)
+        note(self.env)
         node = pending_number(self.rawtext, "", key=self.text.strip())
         self.set_source_info(node)
         return [node], []
@@ -76,7 +76,7 @@ class PictureOf(SphinxDirective):
 
     def run(self):
         """Leave a mark; pictures are known when all pages are read."""
-        _note(self.env)
+        note(self.env)
         node = pending_picture("", label=self.arguments[0].strip(), **self.options)
         self.set_source_info(node)
         return [node]
@@ -89,7 +89,7 @@ class WhatBreaks(SphinxDirective):
 
     def run(self):
         """Leave a mark; boxes are known when all pages are read."""
-        _note(self.env)
+        note(self.env)
         node = pending_breaks("", folder=self.arguments[0].strip().rstrip("/") + "/")
         self.set_source_info(node)
         return [node]
@@ -202,7 +202,7 @@ class Gather(SphinxPostTransform):
     def breaks(self, node):
         """Return a list: title of a box, page, symptom."""
         listed = nodes.definition_list(classes=["omt-breaks"])
-        for page in _pages(self.env, node["folder"]):
+        for page in pages_below(self.env, node["folder"]):
             for box in self.doctree(page).findall(_is_breaks):
                 listed.append(self.item(page, box))
         if not len(listed):
@@ -249,7 +249,7 @@ def again(app, env):
     return [page for page, known in env.metadata.items() if known.get("omt_gather")]
 
 
-def _note(env):
+def note(env):
     """Remember that the page being read takes something from others."""
     env.metadata[env.docname]["omt_gather"] = True
 
@@ -264,7 +264,7 @@ def _is_breaks(node):
     return isinstance(node, nodes.Admonition) and "breaks" in node.get("classes", ())
 
 
-def _pages(env, folder):
+def pages_below(env, folder):
     """Return the pages below a folder in the order of the contents."""
     found, wait = [], [env.config.root_doc]
     while wait:
@@ -304,6 +304,7 @@ def setup(app):
     app.add_role("number", Number())
     app.add_directive("picture-of", PictureOf)
     app.add_directive("what-breaks", WhatBreaks)
+    app.setup_extension("omt_run_times")
     app.add_post_transform(Gather)
     app.connect("doctree-read", label_boxes)
     app.connect("env-updated", again)
