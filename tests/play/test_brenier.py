@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browser import opened
 
 from omt_course.transport import ridges, semidiscrete, start
 from omt_course.transport.domains import Box, disk
@@ -185,3 +186,123 @@ def test_two_sites_in_one_place_are_refused_and_leave_the_solver_whole(page):
     assert not first
     assert second
     assert error < 1e-9
+
+
+# The figure on the built site
+
+PAGE = "play/brenier-cells.html"
+
+
+def figure(tab, code):
+    """Run code on the figure `f` and return what it returns."""
+    return tab.evaluate(
+        f"() => {{ const f = document.querySelector('.omt-play').omtFigure; {code} }}"
+    )
+
+
+def test_it_starts_with_what_the_page_of_the_book_computed(open_figure):
+    """The still's numbers, glued into the text, are those of the figure."""
+    with open_figure(PAGE) as tab:
+        text = tab.get_by_text("computed by omt_course when").inner_text()
+        line = tab.inner_text(".omt-play-status")
+        cost, length = figure(
+            tab,
+            """const { ridges } = f;
+            return [f.solver.cost(), ridges.length.reduce(
+              (sum, l, k) => sum + (ridges.angle[k] > ridges.threshold ? l : 0), 0)];""",
+        )
+        for number in (f"{cost:.6f}", f"{length:.3f}"):
+            assert number in line
+            assert number in text
+        assert "60 sites" in line
+        assert tab.wrong == []
+        assert tab.outside == []
+
+
+def test_a_hand_drags_a_site_and_every_picture_follows(open_figure):
+    """A real mouse; the mass error stays certified and all three canvases change."""
+    with open_figure(PAGE) as tab:
+        canvases = tab.locator(".omt-play canvas")
+        shot = "(all) => all.map((canvas) => canvas.toDataURL())"
+        before = canvases.evaluate_all(shot)
+        target = canvases.nth(1)
+        target.scroll_into_view_if_needed()
+        box = target.bounding_box()
+        x, y = (box[k] + v for k, v in zip("xy", figure(tab, "return f.screen(0)"), strict=True))
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x - 30, y + 60, steps=5)
+        tab.mouse.up()
+        held, error, warm = figure(
+            tab, "return [f.state.selected, f.solver.error, f.solver.start];"
+        )
+        assert held >= 0
+        assert error < 1e-9
+        assert warm == "warm"
+        assert f"Site {held + 1}: at (" in tab.inner_text(".omt-play-status")
+        tab.wait_for_function(
+            "(before) => [...document.querySelectorAll('.omt-play canvas')]"
+            ".every((canvas, k) => canvas.toDataURL() !== before[k])",
+            arg=before,
+        )
+        assert tab.wrong == []
+
+
+def test_keys_do_what_the_hand_does(open_figure):
+    """Select, move, weigh, let go, turn; Tab leaves."""
+    with open_figure(PAGE, width=390, mode="dark") as tab:
+        canvases = tab.locator(".omt-play canvas")
+        canvases.nth(1).focus()
+        tab.keyboard.press("]")
+        assert figure(tab, "return f.state.selected") == 0
+        tab.keyboard.press("[")
+        assert figure(tab, "return f.state.selected") == 59
+        x, y = figure(tab, "return [f.sites[118], f.sites[119]]")
+        tab.keyboard.press("ArrowRight")
+        tab.keyboard.press("Shift+ArrowUp")
+        assert figure(tab, "return [f.sites[118], f.sites[119]]") == pytest.approx(
+            [x + 0.02, y + 0.1]
+        )
+        tab.keyboard.press("+")
+        area, total = figure(tab, "return [f.solver.w[59], f.solver.domain.area]")
+        assert area == pytest.approx(1.15 * total / 60, rel=1e-9)
+        tab.keyboard.press("Escape")
+        assert figure(tab, "return f.state.selected") == -1
+        picture = canvases.nth(2).evaluate("(canvas) => canvas.toDataURL()")
+        canvases.nth(2).focus()
+        tab.keyboard.press("ArrowLeft")
+        tab.wait_for_function(
+            "(old) => document.querySelectorAll('.omt-play canvas')[2].toDataURL() !== old",
+            arg=picture,
+        )
+        tab.keyboard.press("Tab")
+        assert not canvases.nth(2).evaluate("(node) => node === document.activeElement")
+        assert tab.wrong == []
+
+
+def test_ridges_light_up_when_clusters_part(open_figure):
+    """None when the clusters lie on each other; two kinds of edges when they are apart."""
+    with open_figure(PAGE) as tab:
+        slider = tab.get_by_role("slider", name="Move clusters apart")
+        slider.fill("0")
+        assert "no sharp ridge" in tab.inner_text(".omt-play-status")
+        slider.fill("1")
+        assert "sharp ridges: length" in tab.inner_text(".omt-play-status")
+        for name in ("Ring", "Random", "Even", "Three clusters"):
+            tab.get_by_role("button", name=name).click()
+            assert figure(tab, "return f.solver.error") < 1e-9
+        tab.get_by_role("combobox", name="Domain").select_option("square")
+        assert figure(tab, "return f.solver.domain.area") == pytest.approx(4)
+        for n in ("3", "120"):
+            tab.get_by_role("slider", name="Sites").fill(n)
+            assert figure(tab, "return [f.solver.n, f.solver.error < 1e-9]") == [int(n), True]
+        assert tab.wrong == []
+
+
+def test_without_scripts_its_still_shows(browser, address):
+    """The picture by `omt_course` stays, with a description; nothing asks for a script."""
+    with opened(browser, address, PAGE, scripts=False) as tab:
+        still = tab.locator(".omt-play-still")
+        assert still.is_visible()
+        assert len(still.get_attribute("alt")) >= 60
+        assert not tab.locator(".omt-play-stage").is_visible()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browser import opened
 
 from omt_course.transport import discrete, entropic, line
 
@@ -147,3 +148,102 @@ def test_masses_must_be_positive(page):
     """A law with an empty place is refused, by name."""
     with pytest.raises(Exception, match="a, b: expected positive masses"):
         run(page, np.array([0.0, 1.0]), np.array([1.0]), np.ones((2, 1)), eps=1.0)
+
+
+# The figure on the built site
+
+PAGE = "play/sinkhorn.html"
+
+
+def figure(tab, code):
+    """Run code on the figure `f` and return what it returns."""
+    return tab.evaluate(
+        f"() => {{ const f = document.querySelector('.omt-play').omtFigure; {code} }}"
+    )
+
+
+def settle(tab):
+    """Wait until no iteration waits for a frame."""
+    tab.wait_for_function("!document.querySelector('.omt-play').omtFigure.busy")
+
+
+def test_it_starts_with_what_the_page_of_the_book_computed(open_figure):
+    """The cost of the plan and the exact one, glued into the text, are those of the figure."""
+    with open_figure(PAGE) as tab:
+        settle(tab)
+        moved, least = figure(tab, "return [f.result.transport, f.exact.cost]")
+        text = tab.get_by_text("computed by omt_course when").inner_text()
+        line = tab.inner_text(".omt-play-status")
+        for number in (f"{moved:.6f}", f"{least:.6f}"):
+            assert number in line
+            assert number in text
+        assert tab.wrong == []
+        assert tab.outside == []
+
+
+def test_epsilon_and_iterations_by_their_sliders(open_figure):
+    """Smaller eps, smaller bias; a run stopped early says that it is no plan yet."""
+    with open_figure(PAGE) as tab:
+        bias = []
+        for value in ("0", "-1", "-2", "-3"):
+            tab.get_by_role("slider", name="ε").fill(value)
+            settle(tab)
+            bias.append(figure(tab, "return f.result.transport - f.exact.cost"))
+        assert bias == sorted(bias, reverse=True)
+        assert bias[-1] > 0
+        tab.get_by_role("slider", name="Iterations").fill("10")
+        settle(tab)
+        assert "10 iterations" in tab.inner_text(".omt-play-status")
+        assert "yet" in tab.inner_text(".omt-play-status")
+        tab.get_by_role("button", name="One more iteration").click()
+        settle(tab)
+        assert figure(tab, "return f.run.iterations") == 11
+        tab.get_by_role("button", name="Run to convergence").click()
+        settle(tab)
+        assert figure(tab, "return f.run.converged")
+        tab.get_by_role("combobox", name="Laws").select_option("a long way")
+        tab.get_by_role("slider", name="ε").fill("-4")
+        settle(tab)
+        assert "divides by zero or overflows" in tab.inner_text(".omt-play-status")
+        assert figure(tab, "return f.run.converged")
+        assert tab.wrong == []
+
+
+def test_hand_and_keys_move_a_bump(open_figure):
+    """A mouse drags along the side, keys move, widen and weigh; Tab leaves."""
+    with open_figure(PAGE, width=390, mode="dark") as tab:
+        settle(tab)
+        canvas = tab.locator(".omt-play canvas").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        x, y = figure(tab, "return f.screen('target', 1)")
+        tab.mouse.move(box["x"] + x, box["y"] + y)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + x + 30, box["y"] + y, steps=3)
+        tab.mouse.up()
+        centre, width, weight = figure(tab, "return f.state.target[1]")
+        assert centre > 0.55
+        for key in ("ArrowLeft", "ArrowUp", "+"):
+            tab.keyboard.press(key)
+        assert figure(tab, "return f.state.target[1]") == pytest.approx(
+            [centre - 0.01, width * 1.1, weight * 1.15]
+        )
+        tab.keyboard.press("]")
+        assert figure(tab, "return [f.state.side, f.state.selected]") == ["target", 2]
+        tab.keyboard.press("]")
+        assert figure(tab, "return [f.state.side, f.state.selected]") == ["source", 0]
+        settle(tab)
+        assert tab.inner_text(".omt-play-status").startswith("Source bump 1")
+        tab.keyboard.press("Escape")
+        tab.keyboard.press("Tab")
+        assert not canvas.evaluate("(node) => node === document.activeElement")
+        assert tab.wrong == []
+
+
+def test_without_scripts_its_still_shows(browser, address):
+    """The picture by `omt_course` stays, with a description."""
+    with opened(browser, address, PAGE, scripts=False) as tab:
+        still = tab.locator(".omt-play-still")
+        assert still.is_visible()
+        assert len(still.get_attribute("alt")) >= 60
+        assert not tab.locator(".omt-play-stage").is_visible()

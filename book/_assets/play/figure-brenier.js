@@ -144,8 +144,8 @@ omtPlay.define("brenier", (play) => {
       + `W₂² = ${solver.cost().toFixed(6)}; `
       + (lit ? `sharp ridges: length ${sharpLength().toFixed(3)}.` : "no sharp ridge: one kind of edge only.");
     if (selected >= 0) {
-      text += ` Site ${selected + 1}: height ${solver.h[selected].toFixed(4)}, mass ${solver.w[selected].toFixed(4)}, `
-        + `at (${sites[2 * selected].toFixed(2)}, ${sites[2 * selected + 1].toFixed(2)}).`;
+      text += ` Site ${selected + 1}: at (${sites[2 * selected].toFixed(2)}, ${sites[2 * selected + 1].toFixed(2)}), `
+        + `mass ${solver.w[selected].toFixed(4)}, height ${solver.h[selected].toFixed(4)}.`;
     }
     say(text.replaceAll("-", "−").replaceAll("e−", "e-"));
   }
