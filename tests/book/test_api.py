@@ -1,0 +1,231 @@
+"""The reference: docstrings as reStructuredText, every module on one page, and links from names."""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browser import NO_SITE, SITE, need
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+API = ROOT / "book" / "api"
+CONF = """
+extensions = ["myst_nb", "omt_api"]
+nb_execution_mode = "off"
+html_theme = "basic"
+"""
+
+
+@pytest.fixture(scope="module")
+def extension():
+    path = str(ROOT / "book" / "_ext")
+    sys.path.insert(0, path)
+    yield importlib.import_module("omt_api"), importlib.import_module("omt_names")
+    sys.path.remove(path)
+    for name in ("omt_api", "omt_names"):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("plain", "marked"),
+    [
+        ("`|x - y|^2 / 2` and |x|", r"``|x - y|^2 / 2`` and \|x\|"),
+        ("a * b, 2*n and *args", r"a \* b, 2\*n and \*args"),
+        ("Taught in *Alexandrov and Brenier*.", "Taught in *Alexandrov and Brenier*."),
+        ("all `h_i`s, a `k`-th", r"all ``h_i``\ s, a ``k``-th"),
+        ("weights_ and n_iter", r"weights\_ and n_iter"),
+        ("the sum `a +\nb`, ``c``", "the sum ``a +\nb``, ``c``"),
+        (">>> f(*a) | b\n1 * 2\n\nx*", ">>> f(*a) | b\n1 * 2\n\nx\\*"),
+        ("Run::\n\n    a | b_\n\nc|", "Run::\n\n    a | b_\n\nc\\|"),
+        (
+            "Parameters\n----------\nx : int\n    |x|",
+            "Parameters\n----------\nx : int\n    \\|x\\|",
+        ),
+    ],
+)
+def test_plain_text_keeps_its_meaning(extension, plain, marked):
+    assert extension[0].rewrite(plain) == marked
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """A book of three pages: two references and one that names what they hold."""
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "api").mkdir()
+    (folder / "conf.py").write_text(CONF)
+    for name in ("transport.semidiscrete", "transport.result", "geometry.linking"):
+        (folder / "api" / f"{name}.md").write_text(
+            f"# {name}\n\n```{{eval-rst}}\n.. automodule:: omt_course.{name}\n```\n"
+        )
+    (folder / "index.md").write_text(
+        "# Alexandrov and Brenier\n\n```{toctree}\n:glob:\napi/*\n```\n\n"
+        "See `semidiscrete.solve(domain, points)`, `SemidiscreteResult`, `solve`, `np.zeros`.\n\n"
+        "```ipython3\nfrom omt_course.transport import semidiscrete as sd\n\n"
+        "best = sd.solve(domain, points=points)\nbest.transport(x)\nsolve(domain)\n```\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-b",
+        "html",
+        str(folder),
+        f"{folder}/out/html",
+    ]
+    paths = os.pathsep.join([str(ROOT / "book" / "_ext"), str(ROOT)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    html = folder / "out" / "html"
+    return {p.relative_to(html).as_posix(): parse(p) for p in html.rglob("*.html")}
+
+
+def parse(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_prose_links_what_names_one_object(toy):
+    links = {a.get_text(): a["href"] for a in toy["index.html"].select("p a.omt-name")}
+    assert links == {
+        "semidiscrete.solve(domain, points)": "api/transport.semidiscrete.html"
+        "#omt_course.transport.semidiscrete.solve",
+        "SemidiscreteResult": "api/transport.result.html"
+        "#omt_course.transport.result.SemidiscreteResult",
+    }
+
+
+def test_code_links_what_its_imports_and_results_mean(toy):
+    links = [(a.get_text(), a["title"]) for a in toy["index.html"].select("pre a.omt-name")]
+    assert links == [
+        ("sd", "omt_course.transport.semidiscrete"),
+        ("sd.solve", "omt_course.transport.semidiscrete.solve"),
+        ("best.transport", "omt_course.transport.result.SemidiscreteResult.transport"),
+    ]
+
+
+def test_an_entry_shows_code_classes_and_the_page_that_teaches_it(toy):
+    page = toy["api/transport.semidiscrete.html"]
+    text = page.get_text()
+    assert "max_i |w_i - nu_i| / nu_i" in text
+    assert "LOST_AT_MOST" not in text and "_check" not in text
+    assert page.select_one("em > a, a > em").get_text() == "Alexandrov and Brenier"
+    returned = page.select("dl.field-list a.omt-name em")
+    assert "SemidiscreteResult" in {link.get_text() for link in returned}
+    (also,) = [p for p in page.select("p") if p.get_text().startswith("Also here")]
+    assert "result.SemidiscreteResult" in [a.get_text() for a in also.select("a.omt-name")]
+    compiled = toy["api/geometry.linking.html"]
+    assert "edges_of_sides(" in compiled.get_text()
+
+
+def test_the_name_of_an_argument_or_a_variable_is_no_link(extension):
+    known = {"omt_course.a.points": "omt_course.a.points"}
+    body = '<div class="highlight-ipython3"><div class="highlight"><pre>{}</pre></div></div>'
+    head = (
+        '<span class="kn">from</span> <span class="nn">omt_course.a</span> '
+        '<span class="kn">import</span> <span class="n">points</span>\n'
+    )
+    argument = '<span class="n">f</span><span class="p">(</span><span class="n">points</span>'
+    argument += '<span class="o">=</span><span class="mi">1</span><span class="p">)</span>'
+    link_code = extension[1].link_code
+    done = link_code(body.format(head + argument), known, lambda full: "x")
+    assert done.count("<a ") == 1 and argument in done
+    stored = '<span class="n">points</span> <span class="o">=</span> <span class="mi">1</span>'
+    assert link_code(body.format(head + stored), known, lambda full: "x").count("<a ") == 0
+    broken = body.format('<span class="n">points</span> <span class="k">if</span>')
+    assert link_code(broken, known, lambda full: "x") == broken
+
+
+# The package, from its sources and on the built site.
+
+
+def documented():
+    """Return module -> pages that have it."""
+    found = {}
+    for path in sorted(API.glob("*.md")):
+        for name in re.findall(r"^\.\. automodule:: (\S+)$", path.read_text("utf-8"), re.M):
+            found.setdefault(name, []).append(path.stem)
+    return found
+
+
+def modules():
+    """Return the public modules of the package, from its files."""
+    found = set()
+    for path in (ROOT / "omt_course").rglob("*.py"):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
+        if parts[-1] == "__init__":
+            parts.pop()
+        if not any(p.startswith("_") and p != "__main__" for p in parts):
+            found.add(".".join(parts))
+    return found
+
+
+def test_every_public_module_is_on_exactly_one_page():
+    pages = documented()
+    assert set(pages) == modules()
+    assert {name: where for name, where in pages.items() if len(where) != 1} == {}
+
+
+def test_every_page_says_what_it_is_and_is_listed():
+    index = (API / "index.md").read_text(encoding="utf-8")
+    for path in sorted(API.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if path.stem == "index":
+            continue
+        assert text.startswith(f"(api-{path.stem})=\n# "), path.stem
+        assert len(text.split("\n## ")[0].split()) > 20, path.stem
+        assert f"{{ref}}`api-{path.stem}`" in index, path.stem
+        (listed,) = re.findall(rf"`api-{path.stem}`: (.*)", index)
+        titles = re.findall(r"^## `(\S+)`$", text, re.M)
+        assert re.findall(r"`(\S+?)`", listed) == titles, path.stem
+
+
+def public(name):
+    """Return the functions and classes that a module defines for others, from its source."""
+    path = ROOT.joinpath(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    defined = {n.name for n in tree.body if isinstance(n, kinds) and n.name[0] != "_"}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            defined &= set(ast.literal_eval(node.value))
+    return defined
+
+
+def site(page):
+    need((SITE / page).exists(), NO_SITE)
+    return parse(SITE / page)
+
+
+@pytest.mark.parametrize("page", sorted(p.stem for p in API.glob("*.md") if p.stem != "index"))
+def test_the_site_has_an_entry_for_every_function_and_class(page):
+    html = site(f"api/{page}.html")
+    ids = {tag["id"] for tag in html.select("[id]")}
+    names = [name for name, (where, *_) in documented().items() if where == page]
+    missing = [f"{n}.{x}" for n in names for x in public(n) if f"{n}.{x}" not in ids]
+    assert missing == []
+    assert not html.select(".problematic, .system-message")
+    assert (SITE / f"api/{page}.html").stat().st_size < 1e6
+
+
+def test_names_in_the_chapters_lead_to_their_entries():
+    need((SITE / "api").is_dir(), NO_SITE)
+    ids = {}
+    for path in sorted((ROOT / "book").glob("part*/*.md")):
+        page = path.relative_to(ROOT / "book").with_suffix(".html").as_posix()
+        links = site(page).select("a.omt-name")
+        code = [link for link in links if link.find_parent("pre")]
+        assert len(code) > 20, page
+        for link in links:
+            parts = urlsplit(link["href"])
+            target = (SITE / page).parent.joinpath(parts.path).resolve()
+            if target not in ids:
+                ids[target] = {tag["id"] for tag in parse(target).select("[id]")}
+            assert parts.fragment in ids[target], (page, link["href"])
