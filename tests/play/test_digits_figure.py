@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from browser import opened
 
 from omt_course.course import interactive, records
 from omt_course.models.autoencoder import MLPAutoencoder
@@ -18,8 +19,8 @@ SHAPES = [(60, 2, 0), (300, 2, 1), (5, 2, 2), (200, 3, 3), (150, 16, 4)]
 EXTEND = """([given, xs, options]) => {
   const model = omtCore.aeomt.model(given);
   return xs.map((x) => {
-    const found = omtCore.aeomt.extend(model, x, options);
-    return [found.cell, found.runnerUp, found.ridgeAngle, found.used, [...found.value], found.across];
+    const f = omtCore.aeomt.extend(model, x, options);
+    return [f.cell, f.runnerUp, f.ridgeAngle, f.used, [...f.value], f.across];
   });
 }"""
 
@@ -120,7 +121,8 @@ def test_a_walk_counts_what_lies_on_its_segment(core):
     code = """([given, a, b, cut]) => {
       const found = omtCore.aeomt.walk(omtCore.aeomt.model(given), a, b, 101, { cut });
       const { path, ridges, sharp, mixed } = found;
-      return [path.map((p) => p.across), path.map((p) => p.t), ridges.map((r) => r.angle), sharp, mixed];
+      const along = (name) => path.map((p) => p[name]);
+      return [along("across"), along("t"), ridges.map((r) => r.angle), sharp, mixed];
     }"""
     found = {cut: core(code, law, x[0], x[1], cut) for cut in (True, False)}
     across, t, angles, sharp, mixed = found[False]
@@ -145,7 +147,7 @@ def test_two_codes_in_the_edge_case_of_one_ridge(core):
 def packed_layers(layers):
     return [
         {
-            "weight": interactive.packed(layer["weight"], "int8"),
+            "weight": interactive.packed(layer["weight"], str(layer["weight"].dtype)),
             "scale": interactive.packed(layer["scale"], "float32"),
             "bias": interactive.packed(layer["bias"], "float32"),
         }
@@ -195,3 +197,124 @@ def test_decoded_pixels_are_torch_s(core_page, seed):
         want = torch.sigmoid(torch_decoder(layers)(torch.as_tensor(codes))).flatten(1).numpy()
     assert want.std() > 0.1
     assert np.abs(np.array(got) - want).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def values():
+    return records.read("playable-digits").values
+
+
+@pytest.fixture(scope="module")
+def kept(values):
+    return Extension(
+        points=values["points"],
+        heights=values["heights"],
+        threshold=values["threshold"],
+        softness=values["softness"],
+        n_neighbours=values["n_neighbours"],
+    )
+
+
+def layers_of(values):
+    return [{n: values[f"{n}_{k}"] for n in ("weight", "scale", "bias")} for k in range(3)]
+
+
+def decoded(values, y):
+    codes = torch.as_tensor(values["mean"] + values["scale"] * y, dtype=torch.float32)
+    with torch.no_grad():
+        return torch.sigmoid(torch_decoder(layers_of(values))(codes)).flatten(1).numpy(), codes
+
+
+def test_the_record_s_heights_share_out_the_disk_evenly(values):
+    diagram = laguerre_diagram(disk(), values["points"], values["heights"])
+    shares = diagram.masses * len(values["points"]) / disk().volume
+    assert np.abs(shares - 1).max() < 1e-8
+    assert (np.bincount(values["labels"]) == len(shares) / 10).all()
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_the_model_of_the_page_is_the_package_s(core, values, kept, cut):
+    x = disk().sample(200, np.random.default_rng(7))
+    law = Extension(**vars(kept) | {"threshold": kept.threshold if cut else np.pi})
+    want = law.map(x)
+    got = core(EXTEND, given(kept), x, {"cut": cut})
+    cell, _, angle, used, value, _ = (np.array(c) for c in zip(*got, strict=True))
+    assert (cell == want.cell).all()
+    assert np.abs(angle - want.ridge_angle).max() < 1e-12
+    assert np.abs(used - want.n_used).max() < 1e-8
+    assert np.abs(value - want.values).max() < 1e-10
+
+
+def test_digits_of_the_page_are_torch_s_and_nearly_the_trained_network_s(core_page, values, kept):
+    witness = values["witness"]
+    want, codes = decoded(values, values["points"][witness])
+    got = np.array(
+        core_page("runtime", "aeomt").evaluate(
+            DECODE, [packed_layers(layers_of(values)), codes.tolist()]
+        )
+    )
+    assert np.abs(got - want).max() < 1e-5
+    trained = values["witness_pixels"].reshape(len(witness), -1)
+    assert np.abs(got - trained).max() <= values["quantisation"] + 0.01
+    assert np.abs(trained - trained.mean(axis=0)).max() > 0.9  # digits that differ
+
+
+def test_the_figure_follows_keys_and_says_so(open_figure, values, kept):
+    with open_figure(PAGE) as tab:
+        read = "(name) => document.querySelector('.omt-play').omtFigure"
+        point = np.array(tab.evaluate(f"{read}.state.at.point", None))
+        status = tab.locator(".omt-play-status")
+        before = status.inner_text()
+        source = tab.locator(".omt-play-canvas").first
+        source.focus()
+        for key in ("ArrowRight", "ArrowRight", "Shift+ArrowUp", "ArrowLeft", "ArrowDown"):
+            tab.keyboard.press(key)
+        moved = np.array(tab.evaluate(f"{read}.state.at.point", None))
+        assert np.allclose(moved - point, [0.01, 0.04])
+        assert status.inner_text() != before
+        want = kept.map(moved[None])
+        assert tab.evaluate(f"{read}.found.cell", None) == want.cell[0]
+        pixels = np.array(tab.evaluate(f"{read}.decode()", None))
+        assert np.abs(pixels - decoded(values, want.values)[0]).max() < 1e-5
+        assert f"cell {want.cell[0]}, a {values['labels'][want.cell[0]]}" in status.inner_text()
+        tab.keyboard.press("Enter")
+        assert tab.evaluate(f"{read}.state.at.start", None) == moved.tolist()
+        tab.keyboard.press("]")
+        tab.keyboard.press("ArrowLeft")
+        assert np.allclose(tab.evaluate(f"{read}.state.at.start", None), moved - [0.01, 0])
+        tab.keyboard.press("+")
+        assert tab.evaluate(f"{read}.state.t", None) == pytest.approx(0.1)
+        assert tab.wrong == []
+        assert tab.outside == []
+
+
+def test_the_cut_keeps_the_walk_from_mixing(open_figure):
+    with open_figure(PAGE) as tab:
+        read = "document.querySelector('.omt-play').omtFigure.walk.mixed"
+        soft = tab.get_by_label("Softness")
+        soft.evaluate("(node) => { node.value = 8; node.dispatchEvent(new Event('input')); }")
+        assert tab.evaluate(read) == 0
+        tab.get_by_label("Cut along the sharp ridges").uncheck()
+        assert tab.evaluate(read) > 20
+        assert f"{tab.evaluate(read)} of 201" in tab.locator(".omt-play-status").inner_text()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_figure_fits_a_phone_and_takes_a_tap(open_figure, mode):
+    with open_figure(PAGE, width=390, mode=mode) as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        source = tab.locator(".omt-play-canvas").first
+        box = source.bounding_box()
+        source.click(position={"x": 0.25 * box["width"], "y": 0.5 * box["height"]})
+        x, y = tab.evaluate("document.querySelector('.omt-play').omtFigure.state.at.point")
+        assert x == pytest.approx(-0.52, abs=0.02)
+        assert abs(y) < 0.02
+        assert tab.wrong == []
+
+
+def test_the_still_shows_without_scripts(browser, address):
+    with opened(browser, address, PAGE, scripts=False) as tab:
+        still = tab.locator(".omt-play-still")
+        assert still.is_visible()
+        assert len(still.get_attribute("alt")) > 60
+        assert not tab.locator(".omt-play-stage").is_visible()
