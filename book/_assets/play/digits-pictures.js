@@ -115,7 +115,7 @@
   function mark(c, [x, y], kind, chosen) {
     const { plan, source: blue, background, text } = omtPlay.colours();
     c.beginPath();
-    if (kind === "point") c.arc(x, y, 7, 0, 7);
+    if (kind === "point") c.arc(x, y, 4.5, 0, 7);
     else c.rect(x - 6, y - 6, 12, 12);
     c.fillStyle = kind === "point" ? plan : blue;
     c.fill();

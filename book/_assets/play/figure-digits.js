@@ -66,9 +66,15 @@
     source.onDraw = () => {
       const c = source.context, { plan, source: blue, background } = omtPlay.colours();
       paintSource();
-      trace(c, loop(found.cell), onDisk);
+      // The cell, and more faintly those whose codes take part.
       c.fillStyle = plan;
-      c.fill();
+      found.index.forEach((i, k) => {
+        if (found.weights[k] < 0.005) return;
+        c.globalAlpha = i === found.cell ? 1 : 0.25 + 0.6 * found.weights[k];
+        trace(c, loop(i), onDisk);
+        c.fill();
+      });
+      c.globalAlpha = 1;
       for (const [colour, width] of [[background, 5], [blue, 2.5]]) {
         c.beginPath();
         c.moveTo(...onDisk(state.at.start));
@@ -77,7 +83,10 @@
         c.lineWidth = width;
         c.stroke();
       }
-      for (const kind of ["start", "end", "point"]) mark(c, onDisk(state.at[kind]), kind, kind === state.chosen);
+      const focused = document.activeElement === source.node;
+      for (const kind of ["start", "end", "point"]) {
+        mark(c, onDisk(state.at[kind]), kind, focused && kind === state.chosen);
+      }
     };
 
     target.onDraw = () => {
@@ -251,6 +260,8 @@
       else return;
       event.preventDefault();
     });
+
+    for (const name of ["focus", "blur"]) source.node.addEventListener(name, source.redraw);
 
     update();
     expose({
