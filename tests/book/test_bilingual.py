@@ -1,11 +1,14 @@
 """English and Chinese agree: the glossary, the search's dictionary, and the guide in Chinese."""
 
+import json
 import re
 
 import jieba
 import pytest
 import yaml
 from book.test_pages import BOOK, CHAPTERS, PAGES, blocks_of, every, source
+from browser import NO_SITE, SITE, need
+from bs4 import BeautifulSoup
 
 HAN = "\u4e00-\u9fff"
 # The terms of the article, as its author writes them, with what the course calls them.
@@ -251,3 +254,43 @@ def test_chinese_and_latin_are_set_apart():
     assert not re.findall(rf"[{HAN}]\{{role\}}|\{{role\}}[{HAN}]", text)
     assert not re.findall(r"[，。；：、）】”] |\S [，。；：、）】”]", text)
     assert not re.findall(rf"[{HAN}][,;:?!]", text)
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Return the guide as it stands in the built site."""
+    path = SITE / "zh" / "guide.html"
+    need(path.exists(), NO_SITE)
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_the_built_guide_has_its_language_numbers_and_pictures(built):
+    assert built.html["lang"] == "zh-Hans"
+    article = built.select_one("article")
+    numbers = [node.get_text() for node in article.select(".pasted-text")]
+    assert len(numbers) == len(re.findall(r"\{number\}`", guide()))
+    assert all(re.search(r"\d", number) for number in numbers)
+    pictures = article.select(".omt-picture a.reference > img")
+    assert len(pictures) == len(re.findall(r"\{picture-of\}", guide()))
+    for picture in pictures:
+        assert (SITE / "zh" / picture["src"]).resolve().is_file()
+        page, anchor = picture.parent["href"].split("#")
+        target = (SITE / "zh" / page).resolve().read_text(encoding="utf-8")
+        assert f'id="{anchor}"' in target, picture.parent["href"]
+
+
+def test_the_index_of_the_built_site_finds_the_terms_of_the_article(built):
+    text = (SITE / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    glossary = index["docnames"].index("glossary")
+    for word in [word for words in ARTICLE.values() for word in words]:
+        # a query is cut at hyphens; each part is a word of the index, or a part of one
+        for part in word.split("-"):
+            pages = [
+                where
+                for table in ("terms", "titleterms")
+                for known, where in index[table].items()
+                if part in known
+            ]
+            where = {page for one in pages for page in (one if isinstance(one, list) else [one])}
+            assert glossary in where, (word, part)

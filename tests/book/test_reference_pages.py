@@ -6,7 +6,9 @@ import unicodedata
 
 import pytest
 import yaml
-from book.test_pages import BOOK, ROOT, source
+from book.test_pages import BOOK, PAGES, ROOT, source
+from browser import NO_SITE, SITE, need
+from bs4 import BeautifulSoup
 from pybtex.database import parse_file, parse_string
 from pybtex.richtext import Text
 
@@ -171,3 +173,23 @@ def test_the_data_sheet_describes_everything_that_the_course_has():
     assert "mnist-5k" in digits.NAMES and "mnist-5k" in sheet
     made = list((ROOT / "data" / "records").glob("*.json"))
     assert all(json.loads(path.read_text("utf-8"))["command"] for path in made)
+
+
+def test_the_built_bibliography_leads_to_every_doi():
+    path = SITE / "bibliography.html"
+    need(path.exists(), NO_SITE)
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    links = {a["href"] for a in page.select("article a[href]")}
+    cited = {
+        name.strip()
+        for where in PAGES
+        for names in re.findall(r"\{cite:\w+\}`([^`]+)`", source(where))
+        for name in names.split(",")
+    }
+    assert len(cited) > 100
+    for key in cited:
+        fields = BIBLIOGRAPHY[key].fields
+        if "doi" in fields:
+            assert f"https://doi.org/{fields['doi']}" in links, key
+        if "eprint" in fields:
+            assert f"https://arxiv.org/abs/{fields['eprint']}" in links, key
