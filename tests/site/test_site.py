@@ -223,19 +223,24 @@ def violations(tab):
     """Return what axe finds at any level, each with whether it lies in the page's own content."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = []
-    for item in Axe().run(tab).response["violations"]:
-        for node in item["nodes"]:
-            own = tab.evaluate(
-                """target => {
-                    const e = document.querySelector(target.flat().at(-1));
-                    return !e || e.matches("html") || Boolean(e.closest("article"));
-                }""",
-                node["target"],
-            )
-            what = f"{item['id']} ({item['impact']}): {node['target']}"
-            found.append((own, item["id"], f"{what} {node.get('failureSummary', '')[:300]}"))
-    return found
+    marks = [
+        (item, node) for item in Axe().run(tab).response["violations"] for node in item["nodes"]
+    ]
+    own = tab.evaluate(
+        """targets => targets.map((target) => {
+            const e = document.querySelector(target.flat().at(-1));
+            return !e || e.matches("html") || Boolean(e.closest("article"));
+        })""",
+        [node["target"] for _, node in marks],
+    )
+    return [
+        (
+            mine,
+            item["id"],
+            f"{item['id']} ({item['impact']}): {node['target']} {node.get('failureSummary', '')}",
+        )
+        for mine, (item, node) in zip(own, marks, strict=True)
+    ]
 
 
 def test_accessibility(view):
