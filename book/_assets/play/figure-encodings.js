@@ -41,7 +41,7 @@
     omtPlay.row(stage, flat, spatial);
     const middleBar = omtPlay.bar(stage);
     const slider = omtPlay.slider(middleBar, {
-      label: "t", min: 0, max: 1, step: 0.01, value: 0, format: (t) => t.toFixed(2),
+      label: "From uneven to even, t", min: 0, max: 1, step: 0.01, value: 0, format: (t) => t.toFixed(2),
       onInput: (t) => {
         stop();
         state.t = t;
