@@ -27,6 +27,7 @@ from printed import Printed, contents, parts_of  # noqa: E402 (beside this file,
 
 HOST = "http://book.invalid/"  # answered from the disk below; nothing leaves the machine
 FONTS = "Install a font for Chinese (Debian: apt-get install fonts-noto-cjk), then try again."
+WIDTH = 1400  # pixels of a picture as wide as the text
 CHINESE = re.compile("[\u3400-\u9fff]")
 # A formula, a table or a line that is wider than the paper is made smaller, never cut.
 FIT = """() => {
@@ -115,6 +116,21 @@ def _part(k, part, pages):
     return (leaf if caption else "") + "".join(pages[name].section for name in names)
 
 
+def for_paper(path):
+    """Return a picture with no more pixels than paper shows: 210 an inch over a line's width."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.width <= WIDTH:
+            return path.read_bytes()
+        height = round(picture.height * WIDTH / picture.width)
+        mode = "RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB"
+        smaller = picture.convert(mode).resize((WIDTH, height), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    smaller.save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
 def answer(text, site):
     """Return what answers Chromium's questions from the disk, and the list of those it could not.
 
@@ -136,7 +152,9 @@ def answer(text, site):
         else:
             top, _, rest = place.partition("/")
             path = {"html": site, "fonts": fonts}.get(top, site) / rest
-            if path.is_file():
+            if path.is_file() and path.suffix == ".png":
+                route.fulfill(body=for_paper(path), content_type="image/png")
+            elif path.is_file():
                 route.fulfill(path=path)
             else:
                 wrong.append(address)
