@@ -93,18 +93,19 @@ def test_the_same_edges_are_sharp(page, kind, seed):
     domain = DOMAINS["disk"]
     exact = semidiscrete.solve(domain, points, masses * domain.volume / 45)
     found = solved(page, "disk", points, masses)["ridges"]
-    i, j = exact.diagram.pairs.T
+    long = exact.diagram.lengths > 1e-4  # shorter ones may be the rounding of one point
+    i, j = exact.diagram.pairs[long].T
     angles = ridges.ridge_angles(ridges.unit_variance(points), i, j)
     threshold = ridges.angle_threshold(angles)
     assert found["threshold"] == pytest.approx(threshold, abs=1e-12)
     np.testing.assert_allclose(np.sort(found["angle"]), np.sort(angles), atol=1e-12)
-    sharp = {tuple(sorted(p)) for p in exact.diagram.pairs[angles > threshold].tolist()}
+    sharp = {tuple(sorted(p)) for p in exact.diagram.pairs[long][angles > threshold].tolist()}
     seen = zip(found["i"], found["j"], found["angle"], strict=True)
     assert {(a, b) for a, b, angle in seen if angle > found["threshold"]} == sharp
     segments, _ = ridges.singular_edges(exact.diagram, threshold)
     length = np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1).sum()
     lengths = np.array(found["length"])[np.array(found["angle"]) > found["threshold"]]
-    assert lengths.sum() == pytest.approx(length, abs=1e-8)
+    assert lengths.sum() == pytest.approx(length, abs=1e-3)
     # The figure lights ridges where this share says that there are two kinds of edges.
     assert (found["share"] >= 0.9) == (kind == "clusters")
 
@@ -291,6 +292,7 @@ def test_ridges_light_up_when_clusters_part(open_figure):
         for name in ("Ring", "Random", "Even", "Three clusters"):
             tab.get_by_role("button", name=name).click()
             assert figure(tab, "return f.solver.error") < 1e-9
+            assert figure(tab, "return f.lit") == (name == "Three clusters")
         tab.get_by_role("combobox", name="Domain").select_option("square")
         assert figure(tab, "return f.solver.domain.area") == pytest.approx(4)
         for n in ("3", "120"):

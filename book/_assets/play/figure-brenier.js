@@ -4,16 +4,18 @@ omtPlay.define("brenier", (play) => {
   "use strict";
   const { transport, brenierDrawing: drawing } = globalThis.omtCore;
   const MOST = 120;
+  const GOLDEN = Math.PI * (3 - Math.sqrt(5)); // turns by this angle fill a disk evenly
   const CLOSEST = 0.004; // two sites may not meet: they would be one site
   const REACH = drawing.REACH;
   const TWO_KINDS = 0.9; // share of the variance of the angles that lies between flat and sharp edges
+  const FEW = 6; // fewer edges are no two groups
   const DIRECTIONS = [90, 210, 330].map((a) => [Math.cos((a * Math.PI) / 180), Math.sin((a * Math.PI) / 180)]);
   const domains = { disk: transport.disk(1, 128), square: transport.square(1) };
   const solvers = {
     disk: transport.solver(domains.disk, MOST), square: transport.solver(domains.square, MOST),
   };
   const state = {
-    domain: "disk", n: play.data.n, apart: play.data.apart, selected: -1, arrows: false,
+    domain: "disk", n: play.data.n, apart: play.data.apart, selected: -1, arrows: false, arrangement: "clusters",
     shape: play.data.shape.map((p) => [...p]), group: [...play.data.group], share: new Float64Array(MOST).fill(1),
   };
   const sites = new Float64Array(2 * MOST), good = new Float64Array(2 * MOST);
@@ -35,7 +37,7 @@ omtPlay.define("brenier", (play) => {
       return [r * Math.cos(a), r * Math.sin(a), i % 3];
     },
     ring: (i) => {
-      const a = 2.399963229728653 * i; // the golden angle: every number of sites goes round evenly
+      const a = Math.PI / 2 + (2 * Math.PI * i) / state.n;
       return [0.8 * Math.cos(a), 0.8 * Math.sin(a)];
     },
     random: (i, random) => {
@@ -43,7 +45,7 @@ omtPlay.define("brenier", (play) => {
       return [r * Math.cos(a), r * Math.sin(a)];
     },
     even: (i) => {
-      const a = 2.399963229728653 * i, r = 0.9 * Math.sqrt((i + 0.5) / state.n);
+      const a = GOLDEN * i, r = 0.9 * Math.sqrt((i + 0.5) / state.n);
       return [r * Math.cos(a), r * Math.sin(a)];
     },
   };
@@ -54,6 +56,7 @@ omtPlay.define("brenier", (play) => {
   }
 
   function arrange(name) {
+    state.arrangement = name;
     const random = omtPlay.random(7);
     for (let i = 0; i < MOST; i++) {
       const [x, y, group] = arrangements[name](i, random);
@@ -97,8 +100,9 @@ omtPlay.define("brenier", (play) => {
     let sum = 0;
     for (let i = 0; i < n; i++) sum += state.share[i];
     for (let i = 0; i < n; i++) state.share[i] *= n / sum;
-    if (state.selected >= n) select(-1);
-    update();
+    if (state.selected >= n) state.selected = -1;
+    if (["ring", "even"].includes(state.arrangement)) arrange(state.arrangement);
+    else update();
   }
 
   function select(i) {
@@ -121,12 +125,13 @@ omtPlay.define("brenier", (play) => {
       solver.solve();
     } else good.set(sites);
     ridges = transport.ridges(solver);
-    lit = ridges.share >= TWO_KINDS;
+    lit = ridges.share >= TWO_KINDS && ridges.angle.length >= FEW;
     sharp.clear();
     if (lit) ridges.angle.forEach((a, k) => a > ridges.threshold && sharp.add(ridges.i[k] * MOST + ridges.j[k]));
     timing.solve = performance.now() - began;
     timing.frames++;
     if (state.selected >= 0) sliders.mass.set(state.share[state.selected]);
+    sliders.mass.input.disabled = state.selected < 0;
     redraw();
     report();
   }

@@ -141,6 +141,9 @@
     return out;
   }
 
+  // Cells that meet in one point have edges between them, as long as the root of the error of the masses.
+  const SHORTEST = 1e-4;
+
   // Angles of the edges of a solved diagram, of slopes scaled to unit variance.
   function ridges(s) {
     const { n, most, y, length } = s, i = [], j = [], angle = [], size = [];
@@ -155,7 +158,7 @@
       const ax = (y[2 * k] - mx) * unit, ay = (y[2 * k + 1] - my) * unit, a = 1 / Math.sqrt(ax * ax + ay * ay + 1);
       for (let l = k + 1; l < n; l++) {
         const both = (length[k * most + l] + length[l * most + k]) / 2;
-        if (both <= 1e-12) continue; // four cells that meet in a point: rounding, not an edge
+        if (both <= SHORTEST) continue;
         const bx = (y[2 * l] - mx) * unit, by = (y[2 * l + 1] - my) * unit, b = 1 / Math.sqrt(bx * bx + by * by + 1);
         const minus = Math.hypot(ax * a - bx * b, ay * a - by * b, a - b);
         const plus = Math.hypot(ax * a + bx * b, ay * a + by * b, a + b);
@@ -172,7 +175,7 @@
   // that variance over all of it: near 1 when there are two groups, below 0.8 when there is one.
   function angleThreshold(angles) {
     const a = Float64Array.from(angles).sort(), m = a.length;
-    if (m < 2 || a[0] === a[m - 1]) return { threshold: Infinity, share: 0 };
+    if (m < 2 || !(a[m - 1] - a[0] > 1e-9)) return { threshold: Infinity, share: 0 };
     let sum = 0, all = 0, squares = 0, most = -1, at = 0;
     for (const v of a) all += v;
     for (const v of a) squares += (v - all / m) ** 2;
