@@ -53,12 +53,13 @@ def test_random_polytopes_are_those_of_the_package(core, seed):
     assert np.abs(np.array(ours["areas"]) / areas - 1).max() < 1e-10
     size = theirs.support.max()
     # both are placed such that sum a_i h_i n_i = 0, so there is no translation left
-    assert np.abs(np.array(ours["support"]) - theirs.support).max() < 1e-8 * size
-    assert ours["volume"] == pytest.approx(theirs.volume, rel=1e-9)
+    assert np.abs(np.array(ours["support"]) - theirs.support).max() < 1e-12 * size
+    assert np.abs(np.array(ours["areas"]) - theirs.areas).max() < 1e-12 * areas.max()
+    assert ours["volume"] == pytest.approx(theirs.volume, rel=1e-12)
     for found, facet in zip(ours["facets"], theirs.facets, strict=True):
         corners = np.array(found["corners"])
         gaps = np.linalg.norm(corners[:, None] - theirs.vertices[facet], axis=2)
-        assert gaps.min(axis=0).max() < 1e-7 * size and gaps.min(axis=1).max() < 1e-7 * size
+        assert gaps.min(axis=0).max() < 1e-10 * size and gaps.min(axis=1).max() < 1e-10 * size
 
 
 @pytest.mark.parametrize("name", SOLIDS)
@@ -243,7 +244,25 @@ def test_a_hand_drags_a_bar_and_a_face(open_figure):
         tab.mouse.move(box["x"] + x, box["y"] + y - 40, steps=4)
         tab.mouse.up()
         assert figure(tab, "return f.state.face") == 2
-        assert figure(tab, "return f.state.asked[2]") > 1.1 and tab.wrong == []
+        assert figure(tab, "return f.state.asked[2]") > 1.1
+        solid = tab.locator(".omt-play canvas").nth(0).bounding_box()
+        x, y = solid["x"] + solid["width"] / 2, solid["y"] + solid["height"] / 2
+        tab.mouse.click(x, y)
+        face, area, yaw = figure(
+            tab, "return [f.state.face, f.state.asked[f.state.face], f.camera.yaw]"
+        )
+        assert face != 2  # the face in the middle of the picture
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x, y - 50, steps=4)
+        tab.mouse.up()
+        assert figure(tab, f"return f.state.asked[{face}]") > area + 0.1
+        assert figure(tab, "return f.camera.yaw") == yaw  # the chosen face was dragged, not turned
+        tab.mouse.move(solid["x"] + 5, solid["y"] + 5)
+        tab.mouse.down()
+        tab.mouse.move(solid["x"] + 60, solid["y"] + 5, steps=4)
+        tab.mouse.up()
+        assert figure(tab, "return f.camera.yaw") != yaw and tab.wrong == []
 
 
 def test_without_scripts_the_still_shows(browser, address):
