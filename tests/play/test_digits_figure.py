@@ -256,7 +256,7 @@ def test_digits_of_the_page_are_torch_s_and_nearly_the_trained_network_s(core_pa
     assert np.abs(got - want).max() < 1e-5
     trained = values["witness_pixels"].reshape(len(witness), -1)
     assert np.abs(got - trained).max() <= values["quantisation"] + 0.01
-    assert np.abs(trained - trained.mean(axis=0)).max() > 0.9  # digits that differ
+    assert trained.std(axis=0).max() > 0.25  # digits that differ
 
 
 def test_the_figure_follows_keys_and_says_so(open_figure, values, kept):
@@ -277,11 +277,16 @@ def test_the_figure_follows_keys_and_says_so(open_figure, values, kept):
         pixels = np.array(tab.evaluate(f"{read}.decode()", None))
         assert np.abs(pixels - decoded(values, want.values)[0]).max() < 1e-5
         assert f"cell {want.cell[0]}, a {values['labels'][want.cell[0]]}" in status.inner_text()
+        strip = tab.locator(".omt-play-canvas").nth(3)
+        assert "Digits along the segment: 9, " in strip.get_attribute("aria-label")
         tab.keyboard.press("Enter")
         assert tab.evaluate(f"{read}.state.at.start", None) == moved.tolist()
         tab.keyboard.press("]")
         tab.keyboard.press("ArrowLeft")
         assert np.allclose(tab.evaluate(f"{read}.state.at.start", None), moved - [0.01, 0])
+        tab.keyboard.press("Escape")
+        tab.keyboard.press("ArrowUp")
+        assert np.allclose(tab.evaluate(f"{read}.state.at.point", None), moved + [0, 0.01])
         tab.keyboard.press("+")
         assert tab.evaluate(f"{read}.state.t", None) == pytest.approx(0.1)
         assert tab.wrong == []

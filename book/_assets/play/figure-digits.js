@@ -183,6 +183,11 @@
     }
 
     function report() {
+      const parts = found.index.map((i, k) => `${Math.round(100 * found.weights[k])} % a ${labels[i]}`);
+      digit.node.setAttribute("aria-label", "The decoded digit, mixed from codes: " +
+        parts.filter((_, k) => found.weights[k] >= 0.05).join(", "));
+      film.node.setAttribute("aria-label", "Digits along the segment: " +
+        strip.map((p) => (p.across > data.limit ? "a mixture" : labels[p.cell])).join(", "));
       const angle = found.ridgeAngle, sharp = angle > model.threshold;
       const beside = `angle to the next cell, a ${labels[found.runnerUp]}, ${angle.toFixed(2)}: ` +
         (sharp ? (state.cut ? "sharp, cut" : "sharp, not cut") : "flat");
@@ -221,7 +226,9 @@
     });
     source.node.addEventListener("click", (event) => {
       const where = offDisk(...source.at(event));
-      if (!dragged && Math.hypot(...where) <= 1) move("point", where);
+      if (dragged || Math.hypot(...where) > 1) return;
+      state.chosen = "point";
+      move("point", where);
     });
     function near(x, y) {
       const far = (kind) => {
@@ -241,13 +248,15 @@
     });
 
     source.node.addEventListener("keydown", (event) => {
+      // The browser's own keys stay its own; AltGr writes brackets on many keyboards.
+      if ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph")) return;
       const step = event.shiftKey ? LEAP : STEP;
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       const kinds = Object.keys(NAMES), turn = { "]": 1, n: 1, "[": -1, p: -1 }[event.key.toLowerCase()];
       const stride = { "+": 1, "=": 1, "-": -1 }[event.key];
       if (by) move(state.chosen, state.at[state.chosen].map((v, k) => v + step * by[k]));
-      else if (turn) {
-        state.chosen = kinds[(kinds.indexOf(state.chosen) + turn + 3) % 3];
+      else if (turn || event.key === "Escape") {
+        state.chosen = turn ? kinds[(kinds.indexOf(state.chosen) + turn + 3) % 3] : "point";
         source.redraw();
         say(`Chosen: ${NAMES[state.chosen]}, at ${place(state.at[state.chosen])}.`);
       } else if (event.key === "Enter") {
@@ -256,7 +265,6 @@
         state.next = state.next === "start" ? "end" : "start";
         update();
       } else if (stride) along(Math.min(Math.max((state.t ?? slider.value) + stride / (FRAMES - 1), 0), 1));
-      else if (event.key === "Escape") source.node.blur();
       else return;
       event.preventDefault();
     });
