@@ -243,31 +243,34 @@ def pdf(root):
 
 
 def zip_site(root):
-    """Pack the site to ``_build/omt-course-<version>.zip``.
-
-    A browser lets no page from a disk read another, so the search is told to show no excerpts.
-    """
+    """Pack the site to ``_build/omt-course-<version>.zip``."""
     site, name = built_site(root), f"omt-course-{version(root)}"
     _write_sizes(root)
     path = root / "_build" / f"{name}.zip"
-    when = (*map(int, day(root).split("-")), 0, 0, 0)
+    pack(site, path, name, day(root))
+    _write_sizes(root)
+    print(f"{path.stat().st_size / 1e6:.1f} MB: {path}")
+
+
+def pack(site, path, name, when):
+    """Pack a site below a folder `name`, every file dated `when`, so that it opens from a disk.
+
+    A browser lets no page from a disk read another, so the search is told to show no excerpts.
+    """
+    date = (*map(int, when.split("-")), 0, 0, 0)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(p for p in site.rglob("*") if p.is_file()):
+        for file in sorted(p for p in Path(site).rglob("*") if p.is_file()):
             place = file.relative_to(site).as_posix()
             data = file.read_bytes()
             if place == "_static/documentation_options.js":
-                data, changed = re.subn(
-                    rb"(SHOW_SEARCH_SUMMARY: *)true", rb"\1false", data
-                )  # fmt: skip
+                data, changed = re.subn(rb"(SHOW_SEARCH_SUMMARY: *)true", rb"\1false", data)
                 if changed != 1:
-                    sys.exit(f"FAILED: expected SHOW_SEARCH_SUMMARY: true in {file}")
-            entry = zipfile.ZipInfo(f"{name}/{place}", when)
+                    raise ValueError(f"expected SHOW_SEARCH_SUMMARY: true once in {file}")
+            entry = zipfile.ZipInfo(f"{name}/{place}", date)
             entry.external_attr = 0o644 << 16  # readable for everybody once it is unpacked
             packed = file.suffix in (".png", ".webp", ".woff", ".woff2", ".zip", ".pdf")
             entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
-    _write_sizes(root)
-    print(f"{path.stat().st_size / 1e6:.1f} MB: {path}")
 
 
 def _write_sizes(root):
