@@ -7,10 +7,11 @@ omtPlay.define("sinkhorn", (play) => {
   const UNTIL = 41; // last stop of the slider of iterations: until the tolerance is met
   const TOLERANCE = 1e-9, MOST = 30000, SLICE = 10; // milliseconds of a frame that iterating may take
   const PLAIN = 400; // iterations in plain numbers that are tried
+  const HELD = 200; // iterations a move while a hand drags: from the last potentials, not from zero
   const grid = Float64Array.from({ length: size }, (_, i) => i / (size - 1));
   const state = { preset: Object.keys(presets)[0], source: [], target: [], logEps: play.data.logEps, steps: UNTIL,
     side: "source", selected: -1 };
-  let problem = null, run = null, result = null, exact = null, note = "", waiting = null;
+  let problem = null, run = null, result = null, exact = null, note = "", waiting = null, held = false;
 
   const eps = () => 10 ** state.logEps;
   const wanted = () => (state.steps >= UNTIL ? Infinity : Math.round(10 ** (state.steps / 10)));
@@ -28,14 +29,17 @@ omtPlay.define("sinkhorn", (play) => {
     const source = side(state.source, points), target = side(state.target, points);
     problem = { points, source, target, cost: sinkhorn.costs(source.at, target.at) };
     exact = sinkhorn.exact(source.at, source.mass, target.at, target.mass);
+    if (result?.P.length !== problem.cost.length) result = null;
+    redraw();
     iterate();
   }
 
   // From zero each time: a number of iterations at this eps, or down to it from a large one.
   function iterate() {
-    const all = wanted(), e = eps();
+    const all = wanted(), e = eps(), go = held && result && all === Infinity;
     run = sinkhorn.run(problem.source.mass, problem.target.mass, problem.cost, {
-      eps: e, start: all === Infinity ? Math.max(e, 0.5) : e, tol: TOLERANCE, most: Math.min(all, MOST),
+      eps: e, start: all === Infinity && !go ? Math.max(e, 0.5) : e, tol: TOLERANCE,
+      most: go ? HELD : Math.min(all, MOST), from: go ? result.run.g : null,
     });
     cancelAnimationFrame(waiting);
     slice();
@@ -64,7 +68,7 @@ omtPlay.define("sinkhorn", (play) => {
   const zerosExpected = () => Math.max(...run.cost) / run.eps > 700;
 
   function report() {
-    const { transport, dual } = result, d = (v) => v.toFixed(6).replace("-", "−");
+    const { transport, dual } = result, d = (v) => v.toFixed(6).replace(/^-0\.0+$/, "0.000000").replace("-", "−");
     const settled = run.error < 1e-6;
     let text = `ε = ${exponentless(run.eps)}, ${run.iterations} iterations, marginal error ${exponent(run.error)}. `
       + `⟨c, P⟩ = ${d(transport)}, dual value ${d(dual)}, exact cost ${d(exact.cost)} (W₂² = ${d(2 * exact.cost)}). `
@@ -103,7 +107,7 @@ omtPlay.define("sinkhorn", (play) => {
     state.side = which;
     state.selected = k;
     redraw();
-    report();
+    if (result && waiting === null) report();
   }
 
   // What is seen
@@ -177,7 +181,12 @@ omtPlay.define("sinkhorn", (play) => {
     start: ([which, k]) => choose(which, k),
     move: ([which, k], x, y) => {
       const centre = drawing.along(matrix, scene(), which === "source" ? y : x) - state[which][k][0];
+      held = true;
       change(which, k, { centre });
+    },
+    end: () => {
+      held = false;
+      iterate();
     },
   });
 

@@ -97,12 +97,13 @@
   }
 
   // A run that can be stopped at any iteration: `advance(k)` makes at most k of them.
-  function run(a, b, cost, { eps, start = eps, tol = 1e-9, most = 10000 }) {
+  function run(a, b, cost, { eps, start = eps, tol = 1e-9, most = 10000, from = null }) {
     if (!(Math.min(...a, ...b) > 0)) throw new Error("a, b: expected positive masses");
     const levels = [];
     for (let k = Math.ceil(Math.log2(start / eps) - 1e-12); k >= 0; k--) levels.push(eps * 2 ** k);
     const r = { a, b, cost, eps, g: new Float64Array(b.length), f: new Float64Array(a.length),
       iterations: 0, error: Infinity, converged: false, over: false };
+    if (from) r.g.set(from); // potentials to go on with, else zero
     let made = 0;
     function* steps() {
       for (const [k, e] of levels.entries()) {
