@@ -246,7 +246,10 @@ def label_boxes(app, doctree):
 
 def again(app, env):
     """Write the pages that gather again, since what they gather may have changed."""
-    return [page for page, known in env.metadata.items() if known.get("omt_gather")]
+    pages = [page for page, known in env.metadata.items() if known.get("omt_gather")]
+    for page in pages:  # their formulas may come from elsewhere, and need MathJax too
+        env.get_domain("math").data["has_equations"][page] = True
+    return pages
 
 
 def note(env):

@@ -159,6 +159,7 @@ def test_boxes_are_listed_with_their_symptom_and_an_address(toy):
         target = there.find(id=title["href"].split("#")[1])
         assert "breaks" in target["class"]
     first, second = page.select("dl.omt-breaks dd")
+    assert page.select("script[src*=mathjax]")  # though this page has no formula of its own
     assert first.p.get_text().strip() == r"Lengths shrink by \(10^{-3}\)."
     assert second.p.get_text().strip() == "Nothing moves, see Other."
     assert second.select_one("p a")["href"] == "../other.html#other"
