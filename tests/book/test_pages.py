@@ -109,6 +109,7 @@ def contents(node):
 
 PAGES = contents(yaml.safe_load((BOOK / "_toc.yml").read_text()))
 CHAPTERS = [page for page in PAGES if page.startswith("part")]
+PLAY = [page for page in PAGES if page.startswith("play/")]
 NOTEBOOKS = [page for page in PAGES if "\nkernelspec:" in source(page)[:800]]
 chapters = pytest.mark.parametrize("page", CHAPTERS)
 notebooks = pytest.mark.parametrize("page", NOTEBOOKS)
@@ -120,6 +121,13 @@ def cells(page):
 
 def name_of(page):
     return page.split("/")[-1]
+
+
+def label_of(page):
+    """Return a page's own label: its name, after its folder's where that says what kind it is."""
+    folder, _, name = page.rpartition("/")
+    kind = f"{folder}-" if folder in ("play", "api", "zh") else ""
+    return folder if (folder, name) == ("api", "index") else kind + name
 
 
 def test_the_parser_reads_a_page():
@@ -162,7 +170,7 @@ x = 1
 @pytest.mark.parametrize("page", PAGES)
 def test_label_and_title_come_first(page):
     lines = [line for line in blocks_of(page)[0].splitlines() if line.strip()]
-    assert lines[0] == f"({name_of(page)})="
+    assert lines[0] == f"({label_of(page)})="
     assert re.match(r"# \S", lines[1])
     headings = re.findall(
         r"^(#+) ", "\n".join(b for b in blocks_of(page) if isinstance(b, str)), re.M
@@ -267,7 +275,7 @@ def draws(code):
         if isinstance(node, ast.Call):
             names.add(ast.unparse(node.func))
         todo += ast.iter_child_nodes(node)
-    shown = {"interactive.animate", "interactive.show_3d"}
+    shown = {"interactive.animate", "interactive.play", "interactive.show_3d"}
     made = {"plt.subplots", "plt.figure", "plt.subplot_mosaic", "plotting.image_grid"}
     return bool(names & made) and not names & shown
 
@@ -284,8 +292,8 @@ def test_every_figure_says_what_is_seen(page):
     for cell in cells(page):
         if draws(cell.text) and "remove-cell" not in str(cell.options.get("tags")):
             alt = ((cell.options.get("mystnb") or {}).get("image") or {}).get("alt", "")
-            assert len(alt.split()) >= 6, cell.text[:200]
-        for call in re.findall(r"interactive\.(?:show_3d|animate)\(", cell.text):
+            assert len(alt) >= 40, cell.text[:200]
+        for call in re.findall(r"interactive\.(?:show_3d|animate|play)\(", cell.text):
             assert "alt=" in cell.text, call
 
 
@@ -318,7 +326,7 @@ def prose(page):
     return kept
 
 
-@chapters
+@pytest.mark.parametrize("page", [*CHAPTERS, *PLAY])
 def test_no_result_is_typed_by_hand(page):
     for paragraph in prose(page):
         found = re.search(r"\d\.\d{3}", paragraph)
@@ -327,6 +335,21 @@ def test_no_result_is_typed_by_hand(page):
         typed = r"(?<![\w.])\d+\.\d+|\d+ ?(%|per ?cent)(?! (?:confidence|interval|level))"
         found = re.search(typed, words)
         assert not found, paragraph
+
+
+@pytest.mark.parametrize("page", PLAY)
+def test_a_playable_figure_says_how_to_play_it(page):
+    text = source(page)
+    assert text.count("interactive.play(") == 1 and "records.provenance(" in text
+    assert re.search(r"^## Try this$", text, re.M) and "## What the page computes" in text
+    for words in ("By hand", "By keyboard"):
+        assert re.search(rf"^(## |\*\*){words}", text, re.M), words
+    assert "{ref}`" in text and "figure-map>`" in text or "{ref}`figure-map`" in text
+    name = re.search(r'interactive\.play\(\s*"([\w-]+)"', text).group(1)
+    scripts = BOOK / "_assets" / "play"
+    assert (scripts / f"figure-{name}.js").exists()
+    tests = re.findall(r"`(tests/play/\w+\.py)`", text)
+    assert tests and all((BOOK.parent / test).exists() for test in tests)
 
 
 @chapters
