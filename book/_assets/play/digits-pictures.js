@@ -100,8 +100,9 @@
     });
 
     const codes = (view, onCodes) => backdrop(view, (c) => {
+      const { text } = omtPlay.colours();
       for (let i = 0; i < labels.length; i++) {
-        c.fillStyle = omtPlay.classColour(labels[i]);
+        c.fillStyle = omtPlay.mix(omtPlay.classColour(labels[i]), text, 0.2); // seen on either page
         const [x, y] = onCodes(code(i));
         c.beginPath();
         for (const [a, b] of [[0, -2.4], [2.4, 0], [0, 2.4], [-2.4, 0]]) c.lineTo(x + a, y + b);
