@@ -15,6 +15,8 @@ from sphinx.ext.autodoc import FunctionDocumenter
 _SPAN = re.compile(r"``.+?``|`[^`]+?`", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?![\s*])[^*`]+?(?<!\s)\*(?![\w*])")
 
+_VALUES = ("attribute", "data", "property")
+
 
 class CompiledDocumenter(FunctionDocumenter):
     """Functions compiled by numba, documented as the functions that they were."""
@@ -39,6 +41,14 @@ def tidy_docstring(app, what, name, obj, options, lines):
         lines[:] = rewrite("\n".join(lines)).split("\n")
         if what == "module" and (others := _elsewhere(name)):
             lines += ["", "Also here: " + ", ".join(f"``{other}``" for other in others) + ".", ""]
+        if what in _VALUES:
+            app.env.temp_data["omt_docstring"] = list(lines)
+
+
+def keep_sentence(app, what, name, obj, options, lines):
+    """Undo napoleon where it takes the words before a colon for the type of a property."""
+    if name.split(".")[0] == PACKAGE and what in _VALUES:
+        lines[:] = app.env.temp_data.pop("omt_docstring")
 
 
 def rewrite(text):
@@ -124,7 +134,7 @@ def _elsewhere(module):
 
 def configure(app, config):
     """Set what autodoc and napoleon have to know."""
-    config.autodoc_default_options = {"members": True}
+    config.autodoc_default_options = {"members": True, "no-value": True}
     config.autodoc_member_order = "bysource"
     config.autodoc_typehints = "none"  # docstrings give types, shapes and units
     config.autodoc_inherit_docstrings = False  # torch's docstrings are not ours
@@ -132,7 +142,7 @@ def configure(app, config):
     config.napoleon_google_docstring = False
     config.napoleon_use_param = False
     config.napoleon_use_rtype = False
-    config.napoleon_use_ivar = True
+    config.napoleon_custom_sections = [("Attributes", "params_style")]  # may share a line
     config.add_module_names = False  # the heading above says it
     config.toc_object_entries_show_parents = "hide"
 
@@ -143,6 +153,7 @@ def setup(app):
         app.setup_extension(name)
     app.connect("config-inited", configure)
     app.connect("autodoc-process-docstring", tidy_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", keep_sentence, priority=600)  # and after it
     app.connect("autodoc-skip-member", skip)
     app.add_autodocumenter(CompiledDocumenter)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,6 @@ from sphinx.util.nodes import make_refnode
 PACKAGE = "omt_course"
 
 _NAME = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(.*\))?$", re.DOTALL)
-_CLASS = re.compile(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*$")
 _BLOCK = re.compile(
     r'(<div class="(?:highlight-(?:ipython3?|python|pycon|default)|doctest)\b[^"]*">'
     r'<div class="highlight"><pre>)(.*?)(</pre>)',
@@ -59,10 +58,13 @@ class LinkNames(SphinxPostTransform):
     def target(self, text):
         """Return the full name of the object that a piece of code names, or nothing."""
         found = _NAME.match(text)
-        if not found or not ("." in found["name"] or _CLASS.match(found["name"])):
-            return None  # a single word in small letters is a variable more often than not
-        candidates = self.known.get(found["name"], ())
-        return next(iter(candidates)) if len(candidates) == 1 else None
+        candidates = self.known.get(found["name"], ()) if found else ()
+        if len(candidates) != 1:
+            return None
+        (target,) = candidates
+        kind = self.env.get_domain("py").objects[target].objtype
+        # a single word that is no class is a variable more often than not
+        return target if "." in found["name"] or kind in ("class", "exception") else None
 
     def link(self, target):
         """Return an empty link to the entry of an object."""

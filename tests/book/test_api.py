@@ -111,7 +111,7 @@ def test_code_links_what_its_imports_and_results_mean(toy):
 
 
 def test_an_entry_shows_code_classes_and_the_page_that_teaches_it(toy):
-    page = toy["api/transport.semidiscrete.html"]
+    page, result = toy["api/transport.semidiscrete.html"], toy["api/transport.result.html"]
     text = page.get_text()
     assert "max_i |w_i - nu_i| / nu_i" in text
     assert "LOST_AT_MOST" not in text and "_check" not in text
@@ -120,6 +120,10 @@ def test_an_entry_shows_code_classes_and_the_page_that_teaches_it(toy):
     assert "SemidiscreteResult" in {link.get_text() for link in returned}
     (also,) = [p for p in page.select("p") if p.get_text().startswith("Also here")]
     assert "result.SemidiscreteResult" in [a.get_text() for a in also.select("a.omt-name")]
+    (kept,) = [d for d in result.select("dl.property") if "centroids" in d.dt.get_text()]
+    assert kept.dd.get_text().strip() == "Centres of mass of the cells, (n, d) float array."
+    fields = [t.get_text() for t in result.select("dl.class > dd > dl.field-list > dt")]
+    assert fields == ["Attributes:"]
     compiled = toy["api/geometry.linking.html"]
     assert "edges_of_sides(" in compiled.get_text()
 
