@@ -127,7 +127,7 @@ def for_paper(path):
         mode = "RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB"
         smaller = picture.convert(mode).resize((WIDTH, height), Image.Resampling.LANCZOS)
     data = io.BytesIO()
-    smaller.save(data, "PNG", optimize=True)
+    smaller.save(data, path.suffix[1:].upper(), lossless=True)
     return data.getvalue()
 
 
@@ -152,8 +152,9 @@ def answer(text, site):
         else:
             top, _, rest = place.partition("/")
             path = {"html": site, "fonts": fonts}.get(top, site) / rest
-            if path.is_file() and path.suffix == ".png":
-                route.fulfill(body=for_paper(path), content_type="image/png")
+            if path.is_file() and path.suffix in (".png", ".webp"):
+                kind = f"image/{path.suffix[1:]}"
+                route.fulfill(body=for_paper(path), content_type=kind)
             elif path.is_file():
                 route.fulfill(path=path)
             else:

@@ -240,14 +240,14 @@ def social_card(picture, title, words, path):
     Parameters
     ----------
     picture : path or None
-        A picture of the home page; without one the card is words alone.
+        A picture of the home page, of any kind that Pillow reads; by default words alone.
     title, words : str
     path : path
         A PNG of 1200 x 630 pixels.
     """
-    import matplotlib.image as mpimg
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     figure = Figure(figsize=(SIZE[0] / 100, SIZE[1] / 100), dpi=100, facecolor="#fefefc")
     FigureCanvasAgg(figure)
@@ -260,7 +260,8 @@ def social_card(picture, title, words, path):
     figure.patches.append(_stripe(figure))
     if picture is not None:
         axes = figure.add_axes((0.06, 0.03, 0.88, 0.50))
-        axes.imshow(mpimg.imread(picture), interpolation="lanczos")
+        with Image.open(picture) as opened:
+            axes.imshow(opened.convert("RGBA"), interpolation="lanczos")
         axes.axis("off")
     figure.savefig(path, metadata={"Software": None})
 
@@ -282,7 +283,8 @@ def finish(app, exception):
     home = BeautifulSoup((folder / "index.html").read_text(encoding="utf-8"), "html.parser")
     shown = home.select_one("article figure img[src]")
     found = home.select_one('meta[name="description"]')
-    picture = folder / shown["src"] if shown and shown["src"].endswith(".png") else None
+    drawn = shown and shown["src"].endswith((".png", ".webp", ".jpg"))
+    picture = folder / shown["src"] if drawn else None
     words = found["content"] if found else ""
     (folder / "_static").mkdir(exist_ok=True)
     social_card(picture, app.config.html_title, words, folder / CARD)

@@ -244,8 +244,9 @@ def test_the_zip_has_the_site_and_a_search_for_the_disk(formats, root, capsys):
 def test_a_picture_has_no_more_pixels_than_paper_shows(formats, tmp_path):
     from PIL import Image
 
-    for width, mode in ((3000, "RGBA"), (3000, "P"), (200, "RGB")):
-        path = tmp_path / "a.png"
+    kinds = ((3000, "RGBA", "png"), (3000, "P", "png"), (200, "RGB", "png"), (3000, "RGB", "webp"))
+    for width, mode, kind in kinds:
+        path = tmp_path / f"a.{kind}"
         Image.new(mode, (width, 100)).save(path)
         picture = Image.open(io.BytesIO(formats.for_paper(path)))
         assert picture.width == min(width, formats.WIDTH)

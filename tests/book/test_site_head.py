@@ -150,15 +150,15 @@ def test_a_wrong_redirect_stops_the_build(tmp_path, redirects, said):
     assert not (site / "sitemap.xml").exists()
 
 
-def test_the_card_is_a_picture_of_its_size_with_the_figure(publish, tmp_path):
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_the_card_is_a_picture_of_its_size_with_the_figure(publish, tmp_path, kind):
     import matplotlib.image as mpimg
     import numpy as np
+    from PIL import Image
 
-    figure = np.zeros((60, 120, 4))
-    figure[:] = 1.0, 0.0, 0.5, 1.0
-    mpimg.imsave(tmp_path / "figure.png", figure)
+    Image.new("RGB", (120, 60), (255, 0, 128)).save(tmp_path / f"figure.{kind}")
     paths = tmp_path / "with.png", tmp_path / "without.png"
-    for path, picture in zip(paths, (tmp_path / "figure.png", None), strict=True):
+    for path, picture in zip(paths, (tmp_path / f"figure.{kind}", None), strict=True):
         publish.social_card(picture, "Moving Mass", "How sand becomes data.", path)
     shown, bare = map(mpimg.imread, paths)
     assert shown.shape[:2] == bare.shape[:2] == publish.SIZE[::-1]
