@@ -74,6 +74,21 @@ def search_script(app, pagename, templatename, context, doctree):
         app.add_js_file("omt-search.js")
 
 
+def name_switches(app, pagename, templatename, context, doctree):
+    """Say in words what the arrows of the side bar unfold; the theme leaves them without."""
+    original = context.get("generate_toctree_html")
+    if original is None:
+        return
+
+    def named(*arguments, **options):
+        toc = original(*arguments, **options)
+        for switch in toc.select("summary") if hasattr(toc, "select") else ():
+            switch["aria-label"] = f"Pages of {switch.find_parent('li').find('a').get_text()}"
+        return toc
+
+    context["generate_toctree_html"] = named
+
+
 def tidy(app, pagename, templatename, context, doctree):
     """Mend what browsers and screen readers stumble over in the HTML of other extensions."""
     if "body" not in context:
@@ -150,6 +165,7 @@ def setup(app):
     Collector.assign_section_numbers = number_chapters
     app.connect("html-page-context", buttons, priority=600)
     app.connect("html-page-context", tidy, priority=600)
+    app.connect("html-page-context", name_switches, priority=900)  # after the theme
     app.connect("html-page-context", search_script)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
