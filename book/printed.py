@@ -66,8 +66,7 @@ class Printed:
             Address of the published site: other links of the site lead there.
         """
         text = (Path(site) / f"{name}.html").read_text(encoding="utf-8")
-        whole = BeautifulSoup(text, "html.parser")
-        article = whole.select_one("article.bd-article") or whole.select_one("article")
+        whole, article = _halves(text)
         if article is None:
             raise ValueError(f"{name}: expected a page with an article, got none")
         title = article.select_one("h1")
@@ -99,6 +98,15 @@ class Printed:
             f'@page {slug(self.name)} {{ @top-right {{ content: "{words}"; }} }}\n'
             f".{slug(self.name)} {{ page: {slug(self.name)}; }}"
         )
+
+
+def _halves(text):
+    """Return the head and the article of a page; the rest, and data of figures, is not read."""
+    top, _, rest = text.partition("</head>")
+    rest = re.sub(r'<script type="application/json".*?</script>', "", rest, flags=re.DOTALL)
+    found = re.search(r"<article\b.*</article>", rest, flags=re.DOTALL)
+    body = BeautifulSoup(found.group(0) if found else "", "html.parser")
+    return BeautifulSoup(top, "html.parser"), body.select_one("article")
 
 
 def contents(parts, pages):
