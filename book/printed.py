@@ -14,10 +14,9 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup
 
 # What only a screen can do, and what only draws
-SCREEN = (
-    "script, style, button, input, output, noscript, iframe, .headerlink, .omt-3d-view,"
-    " .omt-3d-row, .omt-play-stage, details.hide, .omt-film-bar, .toctree-wrapper"
-)
+SCREEN_TAGS = {"script", "style", "button", "input", "output", "noscript", "iframe"}
+SCREEN = {"headerlink", "omt-3d-view", "omt-3d-row", "omt-play-stage", "omt-film-bar", "hide"}
+SCREEN |= {"toctree-wrapper"}
 MOVES = {"omt-3d": "turns", "omt-film": "is a film", "omt-play": "can be played with"}
 POINTERS = ("for", "aria-labelledby", "aria-describedby", "headers")
 
@@ -69,22 +68,22 @@ class Printed:
         whole, article = _halves(text)
         if article is None:
             raise ValueError(f"{name}: expected a page with an article, got none")
-        title = article.select_one("h1")
-        for mark in title.select(".headerlink"):
+        title = article.find("h1")
+        for mark in title.find_all(class_="headerlink"):
             mark.decompose()
         words = " ".join(title.get_text().split())
         head = [_sheet(link, name) for link in whole.select("head link[rel=stylesheet]")]
         _stills(article, name, base)
-        for node in article.select(SCREEN):
+        for node in article.find_all(_only_on_a_screen):
             node.decompose()
-        for node in article.select("details"):
+        for node in article.find_all("details"):
             node["open"] = ""
-        for node in article.select("img[loading]"):
+        for node in article.find_all("img", loading=True):
             del node["loading"]  # all of it is printed
         _links(article, name, names, base)
         _names(article, name)
         deeper = 0 if name == names[0] else 1  # the parts are the first level
-        for node in article.select("h1, h2, h3, h4, h5") if deeper else ():
+        for node in article.find_all(["h1", "h2", "h3", "h4", "h5"]) if deeper else ():
             node.name = f"h{int(node.name[1]) + 1}"
         place, spoken = slug(name), html.escape(whole.html.get("lang", "en"))
         section = f'<section class="omt-page {place}" id="{place}" lang="{spoken}">'
@@ -98,6 +97,10 @@ class Printed:
             f'@page {slug(self.name)} {{ @top-right {{ content: "{words}"; }} }}\n'
             f".{slug(self.name)} {{ page: {slug(self.name)}; }}"
         )
+
+
+def _only_on_a_screen(node):
+    return node.name in SCREEN_TAGS or bool(SCREEN & set(node.get("class", ())))
 
 
 def _halves(text):
@@ -137,10 +140,10 @@ def _file(page, link):
 
 def _links(article, page, names, base):
     """Lead links to where they hold: inside the book, else to the published site."""
-    for node in article.select("img[src], source[src]"):
+    for node in article.find_all(["img", "source"], src=True):
         if not node["src"].startswith("data:"):
             node["src"] = "html/" + _file(page, node["src"])
-    for node in article.select("a[href]"):
+    for node in article.find_all("a", href=True):
         link = urlsplit(node["href"])
         if link.scheme or link.netloc:
             continue
@@ -154,10 +157,10 @@ def _links(article, page, names, base):
 
 def _names(article, page):
     """Make the names of a page its own."""
-    for node in article.select("[id]"):
+    for node in article.find_all(id=True):
         node["id"] = _place(page, node["id"])
     for attribute in POINTERS:
-        for node in article.select(f"[{attribute}]"):
+        for node in article.find_all(attrs={attribute: True}):
             value = node[attribute]
             value = value if isinstance(value, list) else value.split()
             node[attribute] = " ".join(_place(page, name) for name in value)
@@ -166,7 +169,7 @@ def _names(article, page):
 def _stills(article, page, base):
     """Leave the still of each figure that moves, and say where it moves."""
     for kind, does in MOVES.items():
-        for box in article.select(f".{kind}"):
+        for box in article.find_all(class_=kind):
             named = box.find_parent(id=True)
             where = f"{base}{page}.html" + (f"#{named['id']}" if named else "")
             line = f'<p class="omt-moves">On the site this figure {does}: <a>{where}</a></p>'
