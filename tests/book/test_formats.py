@@ -166,6 +166,7 @@ def printed(formats, root):
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         pytest.skip("no Chromium found: install the package `chromium`")
     pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("pikepdf")
     site, path = root / "_build" / "html", root / "book.pdf"
     text, _ = formats.assemble(root, site)
     count = formats.print_pdf(text, site, path, said=lambda line: None)
@@ -210,6 +211,17 @@ def test_links_and_bookmarks_lead_inside(printed):
         ["1. One & only", ["Here"], "Two", ["Far"]],
     ]
     assert reader.metadata.title == "Moving Mass"
+
+
+def test_packing_makes_it_smaller_and_keeps_what_it_says(formats, root, printed):
+    pypdf = pytest.importorskip("pypdf")
+    loose = io.BytesIO()
+    pypdf.PdfWriter(clone_from=printed[0]).write(loose)
+    formats.packed(loose.getvalue(), root / "again.pdf")
+    again = pypdf.PdfReader(root / "again.pdf")
+    assert (root / "again.pdf").stat().st_size < 0.8 * len(loose.getvalue())
+    assert [p.extract_text() for p in again.pages] == [p.extract_text() for p in printed[0].pages]
+    assert again.trailer["/Root"]["/MarkInfo"]["/Marked"]  # voices still find headings and lists
 
 
 def test_solutions_are_unfolded(printed):
