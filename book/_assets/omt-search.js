@@ -17,6 +17,16 @@ var splitQuery = (query) => {
   return words;
 };
 
+// Chapters before the glossary, and both before names of the package: a reader looks for a page to read.
+var Scorer = {
+  score: ([docname, , , description, score]) => {
+    const bonus = /^(part|play|zh)/.test(docname) ? 3 : /^(glossary|what-breaks)/.test(docname) ? 1 : 0;
+    return score + bonus - (description && score < 25 ? 8 : 0); // a description is that of an object
+  },
+  objNameMatch: 11, objPartialMatch: 6, objPrio: { 0: 15, 1: 5, 2: -5 }, objPrioDefault: 0,
+  title: 15, partialTitle: 7, term: 5, partialTerm: 2,
+};
+
 // The longest known word from the left, again and again; what no word begins with is passed over.
 function longest(run, known) {
   if (run.length < 3 || known(run)) return [run];

@@ -21,7 +21,8 @@ _ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 _TARGET = re.compile(r"^\(([\w:.-]+)\)=\s*$")
 _LINK = re.compile(r"\[([^\]]*)\]\(#([\w:.-]+)\)")
 _WORDS = {"solution-start": "solution", "exercise-start": "exercise", "tip": "tip"}
-_SILENT = {"bibliography", "solution-end", "exercise-end", "nb-exec-table", "tableofcontents"}
+_SILENT = {"bibliography", "solution-end", "exercise-end", "index", "nb-exec-table"}
+_SILENT |= {"tableofcontents"}
 
 SETUP = """\
 # Made from {site}{page}.html, omt_course {version}.
