@@ -98,6 +98,7 @@ def tidy(app, pagename, templatename, context, doctree):
         body = body.replace(f' id="{same}"', "")  # every box has it
     # a list must hold list items, and entries of a bibliography are none
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    body = re.sub(r"<th\b([^>]*)>\s*(?:<p>\s*</p>)?\s*</th>", r"<td\1></td>", body)  # no header
     body = body.replace(' role="doc-biblioentry"', "")  # deprecated, and wrong outside a list
     if app.env.metadata.get(pagename, {}).get("lang", "en") == "en":
         body = mark_chinese(body)

@@ -20,6 +20,7 @@ from sphinx.util.nodes import make_refnode
 PACKAGE = "omt_course"
 
 _NAME = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(.*\))?$", re.DOTALL)
+_TYPES = re.compile(r"\b([A-Za-z_]\w*(?:\.\w+)+|[A-Z]\w+)\b")
 _BLOCK = re.compile(
     r'(<div class="(?:highlight-(?:ipython3?|python|pycon|default)|doctest)\b[^"]*">'
     r'<div class="highlight"><pre>)(.*?)(</pre>)',
@@ -54,6 +55,9 @@ class LinkNames(SphinxPostTransform):
                 node.replace_self(make_refnode(builder, here, page, "", node.deepcopy()))
             elif not _inside(node, nodes.reference):
                 self.classes(node)
+        for node in self.document.findall(nodes.paragraph):
+            if node.children and str(node[-1]).strip() in ("--", "\N{EN DASH}"):
+                node.pop()  # an exception of which no more is said
 
     def target(self, text):
         """Return the full name of the object that a piece of code names, or nothing."""
@@ -76,7 +80,7 @@ class LinkNames(SphinxPostTransform):
 
     def classes(self, node):
         """Link the classes that the type of a parameter names."""
-        parts = re.split(r"\b([A-Z]\w+)\b", node.astext())
+        parts = _TYPES.split(node.astext())
         if not any(self.target(part) for part in parts[1::2]):
             return
         whole = nodes.inline("", "")

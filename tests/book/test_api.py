@@ -21,6 +21,15 @@ nb_execution_mode = "off"
 html_theme = "basic"
 """
 
+DOCUMENTED = (
+    "transport.semidiscrete",
+    "transport.result",
+    "geometry.linking",
+    "course.verdicts",
+    "models.image_gan",
+    "models.vae",
+)
+
 
 @pytest.fixture(scope="module")
 def extension():
@@ -55,11 +64,11 @@ def test_plain_text_keeps_its_meaning(extension, plain, marked):
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    """A book of three pages: two references and one that names what they hold."""
+    """A book of reference pages and one page that names what they hold."""
     folder = tmp_path_factory.mktemp("toy")
     (folder / "api").mkdir()
     (folder / "conf.py").write_text(CONF)
-    for name in ("transport.semidiscrete", "transport.result", "geometry.linking"):
+    for name in DOCUMENTED:
         (folder / "api" / f"{name}.md").write_text(
             f"# {name}\n\n```{{eval-rst}}\n.. automodule:: omt_course.{name}\n```\n"
         )
@@ -122,6 +131,10 @@ def test_an_entry_shows_code_classes_and_the_page_that_teaches_it(toy):
     assert "result.SemidiscreteResult" in [a.get_text() for a in also.select("a.omt-name")]
     (kept,) = [d for d in result.select("dl.property") if "centroids" in d.dt.get_text()]
     assert kept.dd.get_text().strip() == "Centres of mass of the cells, (n, d) float array."
+    raised = [p.get_text() for p in toy["api/course.verdicts.html"].select("dl.field-list p")]
+    assert "CheckFailed" in raised
+    types = toy["api/models.vae.html"].select("li:-soup-contains('torch.Generator')")
+    assert types and not any(li.select("a.omt-name") for li in types)
     fields = [t.get_text() for t in result.select("dl.class > dd > dl.field-list > dt")]
     assert fields == ["Attributes:"]
     compiled = toy["api/geometry.linking.html"]
