@@ -82,8 +82,7 @@ class Printed:
             del node["loading"]  # all of it is printed
         _links(article, name, names, base)
         _names(article, name)
-        deeper = 0 if name == names[0] else 1  # the parts are the first level
-        for node in article.find_all(["h1", "h2", "h3", "h4", "h5"]) if deeper else ():
+        for node in article.find_all(["h1", "h2", "h3", "h4", "h5"]):  # below the parts
             node.name = f"h{int(node.name[1]) + 1}"
         place, spoken = slug(name), html.escape(whole.html.get("lang", "en"))
         section = f'<section class="omt-page {place}" id="{place}" lang="{spoken}">'
