@@ -264,7 +264,7 @@ def test_the_site_says_how_long_each_page_ran():
         "omt_chapters"
     ]
     promised = [row for row in rows if row[2]]
-    assert len(promised) == len(syllabus)
+    assert len(promised) >= len(syllabus)  # every chapter promises, other pages may
     *pages, (name, total, _) = rows
     assert name == "All pages"
     assert abs(float(total) - sum(float(row[1]) for row in pages)) < 0.1 * len(pages)
