@@ -38,6 +38,8 @@ src="data:image/png;base64,@PIXEL@" alt="still">
 <div class="omt-film" id="film"><img src="data:image/png;base64,@PIXEL@" alt="film"><div
 class="omt-film-bar"><button>Play</button></div></div></section>"""
 TWO = """<section id="two"><h1>Two</h1>{filler}<h2 id="far">Far</h2>
+<h3 style="break-before: page; margin-top: 0">Top</h3><p>Words.</p>
+<h4 style="break-before: page; margin-top: 0">2.1. <span>High</span></h4>
 <p>See <a href="one.html#here">here</a>.
 最优传输</p></section>"""
 TOC = {
@@ -208,7 +210,7 @@ def test_links_and_bookmarks_lead_inside(printed):
     assert titles(reader.outline) == [
         "Moving Mass",
         "A part",
-        ["1. One & only", ["Here"], "Two", ["Far"]],
+        ["1. One & only", ["Here"], "Two", ["Far", ["Top", ["2.1. High"]]]],
     ]
     assert reader.metadata.title == "Moving Mass"
 
