@@ -31,7 +31,7 @@ WIDTH = 1400  # pixels of a picture as wide as the text
 CHINESE = re.compile("[\u3400-\u9fff]")
 # A formula, a table or a line that is wider than the paper is made smaller, never cut.
 FIT = """() => {
-  const wide = "mjx-container[display], table, .omt-print-code";
+  const wide = "mjx-container[display], table";
   let count = 0;
   for (const box of document.querySelectorAll(wide)) {
     const room = box.parentElement.clientWidth;

@@ -215,6 +215,25 @@ def test_links_and_bookmarks_lead_inside(printed):
     assert reader.metadata.title == "Moving Mass"
 
 
+def test_what_is_wider_than_the_paper_is_made_smaller(formats, printed):
+    from playwright.sync_api import sync_playwright
+
+    cells = (f'<td style="white-space: nowrap">{"word " * count}</td>' for count in (30, 3))
+    tables = "".join(f"<div><table><tr>{cell}</tr></table></div>" for cell in cells)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=formats.chromium(), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 650, "height": 950})
+        page.set_content(tables)
+        widths = "[...document.querySelectorAll('table')].map(e => e.getBoundingClientRect().right)"
+        before = page.evaluate(widths)
+        assert page.evaluate(formats.FIT) == 1
+        after = page.evaluate(widths)
+        browser.close()
+    assert before[0] > 650 >= after[0] and before[1] == after[1]
+
+
 def test_packing_makes_it_smaller_and_keeps_what_it_says(formats, root, printed):
     pypdf = pytest.importorskip("pypdf")
     loose = io.BytesIO()
