@@ -20,8 +20,9 @@ var splitQuery = (query) => {
 // Chapters before the glossary, and both before names of the package: a reader looks for a page to read.
 var Scorer = {
   score: ([docname, , , description, score]) => {
-    const bonus = /^(part|play|zh)/.test(docname) ? 3 : /^(glossary|what-breaks)/.test(docname) ? 1 : 0;
-    return score + bonus - (description && score < 25 ? 8 : 0); // a description is that of an object
+    const place = /^(part|play|zh)/.test(docname) ? 3 : /^(glossary|what-breaks)/.test(docname) ? 1 : 0;
+    const entry = score >= 50; // of the index or of the glossary
+    return score + (entry ? place : place / 6) - (description && !entry ? 8 : 0); // a description is that of an object
   },
   objNameMatch: 11, objPartialMatch: 6, objPrio: { 0: 15, 1: 5, 2: -5 }, objPrioDefault: 0,
   title: 15, partialTitle: 7, term: 5, partialTerm: 2,
