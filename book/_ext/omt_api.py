@@ -2,7 +2,7 @@
 
 Docstrings are NumPy style in plain text: formulas such as `|x - y|^2 / 2` stand in single
 backticks, and `*` or `_` in prose mean themselves. They become reStructuredText here, before
-napoleon reads their sections. `omt_names` links code on all pages to what is documented here.
+napoleon reads their sections. `omt_names` links code in prose to what is documented here.
 """
 
 import importlib
