@@ -191,7 +191,8 @@
       least = Math.min(least, h[i]);
       most = Math.max(most, h[i]);
     }
-    const spot = (v) => bottom - ((v - least) / Math.max(most - least, 1e-9)) * (bottom - top);
+    const range = Math.max(most - least, 1e-4), middle = (least + most) / 2; // rounding is no difference
+    const spot = (v) => (top + bottom) / 2 - ((v - middle) / range) * (bottom - top);
     c.strokeStyle = colours.muted;
     c.lineWidth = 1;
     c.beginPath();
@@ -210,7 +211,8 @@
     c.moveTo(right - 9, spot(h[selected]));
     c.lineTo(right + 9, spot(h[selected]));
     c.stroke();
-    c.fillText(h[selected].toFixed(3), right - 13, Math.min(spot(h[selected]) + 4, bottom));
+    const words = h[selected].toFixed(3).replace(/^-0\.0+$/, "0.000").replace("-", "\u2212");
+    c.fillText(words, right - 13, Math.min(spot(h[selected]) + 4, bottom));
   }
 
   core.brenierDrawing = { REACH, SOURCE, TARGET, paper, cells, sites, polyhedron };

@@ -80,6 +80,7 @@
 
     const disk = (view, onDisk) => backdrop(view, (c) => {
       const colours = omtPlay.colours();
+      c.lineJoin = "round"; // no spikes at the corners of thin cells
       for (let i = 0; i < sizes.length; i++) {
         trace(c, loop(i), onDisk);
         c.fillStyle = omtPlay.mix(omtPlay.classColour(labels[i]), colours.background, 0.35);

@@ -145,12 +145,13 @@ omtPlay.define("brenier", (play) => {
   function report() {
     const { selected } = state;
     const error = solver.error < 1e-15 ? "below 1e-15" : solver.error.toExponential(0);
-    let text = `${refused}${state.n} sites, ${solver.steps} Newton steps, largest relative mass error ${error}, `
+    const steps = solver.steps === 1 ? "1 Newton step" : `${solver.steps} Newton steps`;
+    let text = `${refused}${state.n} sites, ${steps}, largest relative mass error ${error}, `
       + `W₂² = ${solver.cost().toFixed(6)}; `
       + (lit ? `sharp ridges: length ${sharpLength().toFixed(3)}.` : "no sharp ridge: one kind of edge only.");
     if (selected >= 0) {
       text += ` Site ${selected + 1}: at (${sites[2 * selected].toFixed(2)}, ${sites[2 * selected + 1].toFixed(2)}), `
-        + `mass ${solver.w[selected].toFixed(4)}, height ${solver.h[selected].toFixed(4)}.`;
+        + `mass ${solver.w[selected].toFixed(4)}, height ${solver.h[selected].toFixed(4).replace(/^-0\.0+$/, "0.0000")}.`;
     }
     say(text.replaceAll("-", "−").replaceAll("e−", "e-"));
   }
@@ -160,6 +161,7 @@ omtPlay.define("brenier", (play) => {
   const phone = play.stage.clientWidth < 560;
   const source = omtPlay.canvas(play.stage, {
     label: "Source: the cells of the domain, one for each site. A click on a cell selects its site.",
+    keys: "Click a cell to select its site, or use the keys of the sites.",
   });
   const target = omtPlay.canvas(play.stage, {
     label: "Target: the sites, which can be moved.",

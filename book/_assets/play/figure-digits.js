@@ -8,9 +8,10 @@
   const { paper, trace, scene, mark, caption, picture } = globalThis.omtDigits;
   const STEPS = 201, FRAMES = 11; // points of the walk that are counted, digits of the strip
   const STEP = 0.01, LEAP = 0.05; // of an arrow key, without and with Shift
-  const NAMES = { point: "the point", start: "the start of the segment", end: "the end of the segment" };
+  const NAMES = { point: "the point", start: "A, the start of the segment", end: "B, the end of the segment" };
 
   const words = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+  const an = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
   const place = ([x, y]) => `(${x.toFixed(2)}, ${y.toFixed(2)})`.replace(/-/g, "\u2212");
 
   omtPlay.define("digits", ({ stage, data, expose }) => {
@@ -134,7 +135,7 @@
       best.slice(0, room).filter(([i, w]) => w >= 0.005 || i === found.cell).forEach(([i, w], k) => {
         const x = size + 24 + k * (small + 12), y = size - small + 2;
         picture(c, own(i), x, y, small, i === found.cell ? plan : rule);
-        caption(c, `${Math.round(100 * w)} % a ${labels[i]}`, x + small / 2, size + 7);
+        caption(c, `${Math.round(100 * w)} % ${an(labels[i])}`, x + small / 2, size + 7);
       });
       caption(c, "codes it is mixed from", size + 24, Math.max(0, size - small - 20), "left");
     };
@@ -182,23 +183,23 @@
       update();
     }
 
-    function report() {
-      const parts = found.index.map((i, k) => `${Math.round(100 * found.weights[k])} % a ${labels[i]}`);
+    function report(news) {
+      const parts = found.index.map((i, k) => `${Math.round(100 * found.weights[k])} % ${an(labels[i])}`);
       digit.node.setAttribute("aria-label", "The decoded digit, mixed from codes: " +
         parts.filter((_, k) => found.weights[k] >= 0.05).join(", "));
       film.node.setAttribute("aria-label", "Digits along the segment: " +
         strip.map((p) => (p.across > data.limit ? "a mixture" : labels[p.cell])).join(", "));
       const angle = found.ridgeAngle, sharp = angle > model.threshold;
-      const beside = `angle to the next cell, a ${labels[found.runnerUp]}, ${angle.toFixed(2)}: ` +
+      const beside = `angle to the next cell, ${an(labels[found.runnerUp])}, ${angle.toFixed(2)}: ` +
         (sharp ? (state.cut ? "sharp, cut" : "sharp, not cut") : "flat");
       const mixed = found.weights.filter((w) => w >= 0.005).length;
-      say(`Point ${place(state.at.point)}: cell ${found.cell}, a ${labels[found.cell]}; ` +
+      say(`${news}Point ${place(state.at.point)}: cell ${found.cell}, ${an(labels[found.cell])}; ` +
         `${words(mixed, "code", "codes")} mixed; ${beside}. ` +
         `Segment: ${words(walk.ridges.length, "ridge", "ridges")}, ${walk.sharp} sharp; ` +
         `${walk.mixed} of ${STEPS} points mix codes across a sharp ridge.`);
     }
 
-    function update() {
+    function update(news = "") {
       const options = { cut: state.cut, softness: state.softness * data.softness };
       found = aeomt.extend(model, state.at.point, options);
       const key = JSON.stringify([state.at.start, state.at.end, state.cut, state.softness]);
@@ -212,7 +213,7 @@
       }
       for (const view of [source, target, digit]) view.redraw();
       if (state.t !== null) film.redraw();
-      report();
+      report(news);
     }
 
     // Hands: a mouse takes the point wherever it presses; a finger takes what it touches, or taps.
@@ -260,10 +261,11 @@
         source.redraw();
         say(`Chosen: ${NAMES[state.chosen]}, at ${place(state.at[state.chosen])}.`);
       } else if (event.key === "Enter") {
-        state.at[state.next] = [...state.at.point];
+        const end = state.next;
+        state.at[end] = [...state.at.point];
         state.t = null;
-        state.next = state.next === "start" ? "end" : "start";
-        update();
+        state.next = end === "start" ? "end" : "start";
+        update(`${end === "start" ? "A" : "B"} is at the point now. `);
       } else if (stride) along(Math.min(Math.max((state.t ?? slider.value) + stride / (FRAMES - 1), 0), 1));
       else return;
       event.preventDefault();

@@ -117,7 +117,21 @@
       const verdict = pValue < 0.001 ? "uneven" : pValue < 0.05 ? "doubtful" : "no sign of unevenness";
       return `t = ${state.t.toFixed(2)}. \u03c7\u00b2 = ${count(Math.round(statistic))} over the patches of the face, where a uniform sample ` +
         `has ${freedom} in the mean: ${p}, ${verdict}. ${Math.round(100 * share)} % of the face gets less than half or more than twice its ` +
-        `share of points. ${count(folded)} of ${count(m)} triangles folded. ${count(used)} of ${count(state.sample.length / 2)} codes lie on the image.`;
+        `share of points. ${count(folded)} of ${count(m)} triangles folded. ${count(used)} of ${count(state.sample.length / 2)} codes lie on the image. ${ringWords()}`;
+    }
+
+    // What the ring holds: codes, and the part of the face that they stand for.
+    function ringWords() {
+      const [x, y, r] = state.probe, { uv } = now;
+      let held = 0, inside = 0, all = 0;
+      for (let p = 0; p < state.sample.length / 2; p++) held += Number(marked(p));
+      for (let t = 0; t < m; t++) {
+        const [a, b, c] = F.subarray(3 * t, 3 * t + 3);
+        const near = Math.hypot((uv[2 * a] + uv[2 * b] + uv[2 * c]) / 3 - x, (uv[2 * a + 1] + uv[2 * b + 1] + uv[2 * c + 1]) / 3 - y) < r;
+        all += areas[t];
+        if (near) inside += areas[t];
+      }
+      return `Ring at (${minus(x.toFixed(2))}, ${minus(y.toFixed(2))}): ${count(held)} codes, ${((100 * inside) / all).toFixed(1)} % of the face.`;
     }
 
     // Pictures of the mesh
@@ -244,6 +258,7 @@
     function move(x, y) {
       const r = Math.max(Math.hypot(x, y), 1e-9), within = Math.min(1, 0.98 / r);
       state.probe = [x * within, y * within, state.probe[2]];
+      say(words());
       flat.redraw();
       spatial.redraw();
     }

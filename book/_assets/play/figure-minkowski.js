@@ -15,6 +15,7 @@
     omtPlay.choice(top, "When a face changes", [["keep", "keep the balance"], ["exact", "exactly what I ask"]], "keep",
       (mode) => {
         state.mode = mode;
+        held = null;
         if (state.refused && state.valid) state.asked = [...state.valid];
         resolve();
       });
@@ -32,12 +33,17 @@
     const bottom = omtPlay.bar(stage);
     const balance = omtPlay.button(bottom, "Take the nearest areas that balance", () => {
       state.asked = [...state.nearest];
+      held = null;
       resolve();
+      bars.node.focus({ preventScroll: true }); // the button hides, and must not take the focus along
     });
     omtPlay.button(bottom, "Start again", () => choose(state.preset.key));
     const say = omtPlay.status(stage);
 
     const largest = () => state.preset.largest;
+    let held = null; // areas that a series of keys begins with
+    let chosen = false; // by the reader: on a phone the first finger is to scroll past the polytope
+    const coarse = matchMedia("(pointer: coarse)").matches;
     const start = () => (state.refused && state.valid ? state.valid : state.asked); // areas that a change begins with
 
     function choose(key) {
@@ -45,6 +51,8 @@
       Object.assign(state, { face: 0, asked: [...state.preset.areas], valid: null, shown: null, refused: null });
       const toEye = state.preset.normals.map((n) => -camera.project(n)[2]);
       state.face = toEye.indexOf(Math.max(...toEye));
+      held = null;
+      chosen = false;
       resolve();
     }
 
@@ -77,8 +85,11 @@
     // The picture in space
 
     omtPlay.drag(solid, {
-      hit: (x, y) => (state.valid && faceAt(x, y) === state.face ? state.face : null),
-      start: (face, x, y) => Object.assign(state, { from: y, value: state.asked[face], base: [...start()] }),
+      hit: (x, y) => (state.valid && (chosen || !coarse) && faceAt(x, y) === state.face ? state.face : null),
+      start: (face, x, y) => {
+        held = null;
+        Object.assign(state, { from: y, value: state.asked[face], base: [...start()] });
+      },
       move: (face, x, y) => set(face, state.value + ((state.from - y) / solid.height) * largest(), state.base),
     });
     const camera = omtPlay.orbit(solid, { yaw: 0.45, pitch: 0.42 });
@@ -96,6 +107,8 @@
 
     function select(face) {
       state.face = face;
+      held = null;
+      chosen = true;
       say(words(state));
       for (const view of [solid, bars]) view.redraw();
     }
@@ -104,7 +117,10 @@
       const n = state.asked.length, name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (name in choices) select((state.face + choices[name] + n) % n);
-      else if (name in changes) set(state.face, state.asked[state.face] + changes[name] * STEP * (event.shiftKey ? 5 : 1));
+      else if (name in changes) {
+        held ??= [...start()]; // as in a drag: back and forth ends where it began
+        set(state.face, state.asked[state.face] + changes[name] * STEP * (event.shiftKey ? 5 : 1), held);
+      }
       else return;
       event.preventDefault();
     }
@@ -178,6 +194,7 @@
       context.fillText(state.refused.direction ? "open" : "missing", Math.min(Math.max(x, 30), width - 30), y);
     };
 
+    const centreOf = (loop) => [0, 1].map((k) => loop.reduce((s, p) => s + p[k], 0) / loop.length);
     function drawSolid(context, place, colours) {
       const { facets, normals } = state.shown;
       drawn = facets.map((f, face) => ({
@@ -205,6 +222,16 @@
       }
       context.setLineDash([]);
       context.globalAlpha = 1;
+      const behind = drawn.find((f) => !f.front && f.face === state.face && f.loop.length);
+      if (behind) { // a chosen face that is turned away
+        context.setLineDash([7, 4]);
+        context.strokeStyle = colours.text;
+        context.lineWidth = 2.4;
+        trace(behind.loop);
+        context.stroke();
+        context.setLineDash([]);
+        label(context, centreOf(behind.loop), behind.face, colours);
+      }
       const fronts = drawn.filter((f) => f.front).sort((a, b) => (a.face === state.face) - (b.face === state.face));
       for (const { face, loop } of fronts) {
         trace(loop);
@@ -214,8 +241,7 @@
       }
       for (const { face, loop } of fronts) {
         const double = loop.reduce((s, p, k) => s + p[0] * loop[(k + 1) % loop.length][1] - p[1] * loop[(k + 1) % loop.length][0], 0);
-        const middle = [0, 1].map((k) => loop.reduce((s, p) => s + p[k], 0) / loop.length);
-        if (Math.abs(double) > 700 || face === state.face) label(context, middle, face, colours);
+        if (Math.abs(double) > 700 || face === state.face) label(context, centreOf(loop), face, colours);
       }
     }
 
@@ -239,7 +265,7 @@
     };
     const level = (area) => {
       const { up, down } = frame();
-      return down - (Math.max(area, 0) / largest()) * (down - up);
+      return down - Math.min(Math.max(area, 0) / largest(), 1) * (down - up);
     };
     const columnAt = (x) => {
       const face = Math.floor((x - frame().left) / column(0)[1]);
@@ -298,6 +324,7 @@
           context.fill();
           context.fillRect(x - wide / 2, mark - 1, wide, 2);
         }
+        if (area > 1.005 * largest()) context.fillText(area.toFixed(1), x, up - 8); // higher than the picture
         if (area <= 0) {
           context.fillStyle = colours.target;
           context.fillText("\u2715", x, down - 12);

@@ -70,7 +70,7 @@ omtPlay.define("sinkhorn", (play) => {
   function report() {
     const { transport, dual } = result, d = (v) => v.toFixed(6).replace(/^-0\.0+$/, "0.000000").replace("-", "−");
     const settled = run.error < 1e-6;
-    let text = `ε = ${exponentless(run.eps)}, ${run.iterations} iterations, marginal error ${exponent(run.error)}. `
+    let text = `ε = ${exponentless(run.eps)}, ${run.iterations === 1 ? "1 iteration" : `${run.iterations} iterations`}, marginal error ${exponent(run.error)}. `
       + `⟨c, P⟩ = ${d(transport)}, dual value ${d(dual)}, exact cost ${d(exact.cost)} (W₂² = ${d(2 * exact.cost)}). `
       + (settled
         ? `Bias: ${d(transport - exact.cost)} of ⟨c, P⟩, ${d(dual - exact.cost)} of the value. `

@@ -38,7 +38,7 @@
       case "balance": return unbalanced(state);
       case "half-space": return open(state);
       case "driven":
-        return `With face ${face + 1} at ${fixed(asked[face])} the balance asks for area ${fixed(refused.value)} of face ` +
+        return `With face ${face + 1} at ${fixed(asked[face])} the balance asks for area ${fixed(refused.value).replace(/^0\.00$/, "0")}${refused.value > -0.005 ? " or less" : ""} of face ` +
           `${refused.face + 1}, and a face needs an area above zero.${STAYS}`;
       case "area":
         return `Face ${refused.face + 1} is asked to have area ${fixed(refused.value)}. A face without area is no face: ` +
