@@ -56,8 +56,14 @@
   }
 
   function trace(c, polygon, map) {
+    let last = [-9, -9]; // an edge that is too short to see can make a spike of the stroke around it
     c.beginPath();
-    polygon.forEach((p, k) => c[k ? "lineTo" : "moveTo"](...map(p)));
+    polygon.forEach((p, k) => {
+      const [x, y] = map(p);
+      if (k && Math.hypot(x - last[0], y - last[1]) < 0.4) return;
+      c[k ? "lineTo" : "moveTo"](x, y);
+      last = [x, y];
+    });
     c.closePath();
   }
 

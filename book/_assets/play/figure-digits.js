@@ -131,9 +131,10 @@
       caption(c, "decoded", 2 + size / 2, size + 7);
       const small = Math.min(size * 0.62, (digit.width - size - 30) / 3 - 12);
       const best = found.index.map((i, k) => [i, found.weights[k]]).sort((a, b) => b[1] - a[1]);
-      const room = Math.floor((digit.width - size - 24) / (small + 12));
+      const wide = Math.max(small + 12, 70); // room for the words below
+      const room = Math.max(1, Math.floor((digit.width - size - 24 + wide - small) / wide));
       best.slice(0, room).filter(([i, w]) => w >= 0.005 || i === found.cell).forEach(([i, w], k) => {
-        const x = size + 24 + k * (small + 12), y = size - small + 2;
+        const x = size + 24 + k * wide, y = size - small + 2;
         picture(c, own(i), x, y, small, i === found.cell ? plan : rule);
         caption(c, `${Math.round(100 * w)} % ${an(labels[i])}`, x + small / 2, size + 7);
       });

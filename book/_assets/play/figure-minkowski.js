@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const { polytope, polytopeWords: words } = omtCore;
+  const { arrow, inside, centreOf } = omtCore.polytopeMarks;
   const STEP = 0.05;
   const dot = (a, b) => a.reduce((sum, v, k) => sum + v * b[k], 0);
 
@@ -126,10 +127,6 @@
     }
 
     let drawn = [];
-    const inside = (loop, x, y) => loop.reduce((odd, [a, b], k) => {
-      const [c, d] = loop[(k + 1) % loop.length];
-      return b > y !== d > y && x < a + ((y - b) / (d - b)) * (c - a) ? !odd : odd;
-    }, false);
     function faceAt(x, y) {
       const found = drawn.find(({ loop, front }) => front && inside(loop, x, y));
       return found ? found.face : null;
@@ -148,20 +145,6 @@
       context.stroke();
       context.fillStyle = colours.text;
       context.fillText(String(face + 1), x, y + 0.5);
-    }
-
-    function arrow(context, from, to, colour, width) {
-      const angle = Math.atan2(to[1] - from[1], to[0] - from[0]), head = 5 + 2.5 * width;
-      context.beginPath();
-      context.moveTo(...from);
-      context.lineTo(...to);
-      for (const turn of [2.6, -2.6]) {
-        context.moveTo(...to);
-        context.lineTo(to[0] + head * Math.cos(angle + turn), to[1] + head * Math.sin(angle + turn));
-      }
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.stroke();
     }
 
     solid.onDraw = () => {
@@ -194,7 +177,6 @@
       context.fillText(state.refused.direction ? "open" : "missing", Math.min(Math.max(x, 30), width - 30), y);
     };
 
-    const centreOf = (loop) => [0, 1].map((k) => loop.reduce((s, p) => s + p[k], 0) / loop.length);
     function drawSolid(context, place, colours) {
       const { facets, normals } = state.shown;
       drawn = facets.map((f, face) => ({
@@ -223,6 +205,7 @@
       context.setLineDash([]);
       context.globalAlpha = 1;
       const behind = drawn.find((f) => !f.front && f.face === state.face && f.loop.length);
+      const taken = behind ? centreOf(behind.loop) : [Infinity, Infinity];
       if (behind) { // a chosen face that is turned away
         context.setLineDash([7, 4]);
         context.strokeStyle = colours.text;
@@ -230,7 +213,7 @@
         trace(behind.loop);
         context.stroke();
         context.setLineDash([]);
-        label(context, centreOf(behind.loop), behind.face, colours);
+        label(context, taken, behind.face, colours);
       }
       const fronts = drawn.filter((f) => f.front).sort((a, b) => (a.face === state.face) - (b.face === state.face));
       for (const { face, loop } of fronts) {
@@ -241,7 +224,8 @@
       }
       for (const { face, loop } of fronts) {
         const double = loop.reduce((s, p, k) => s + p[0] * loop[(k + 1) % loop.length][1] - p[1] * loop[(k + 1) % loop.length][0], 0);
-        if (Math.abs(double) > 700 || face === state.face) label(context, centreOf(loop), face, colours);
+        const [x, y] = centreOf(loop), covered = Math.hypot(x - taken[0], y - taken[1]) < 24;
+        if (face === state.face || (Math.abs(double) > 700 && !covered)) label(context, [x, y], face, colours);
       }
     }
 

@@ -1,4 +1,5 @@
-// What the figure of Minkowski's polytope says: what was solved, or why there is no such polytope.
+// What the figure of Minkowski's polytope says: what was solved, or why there is no such polytope; and
+// the small geometry of its drawing.
 (function () {
   "use strict";
   const core = (globalThis.omtCore ??= {});
@@ -38,8 +39,8 @@
       case "balance": return unbalanced(state);
       case "half-space": return open(state);
       case "driven":
-        return `With face ${face + 1} at ${fixed(asked[face])} the balance asks for area ${fixed(refused.value).replace(/^0\.00$/, "0")}${refused.value > -0.005 ? " or less" : ""} of face ` +
-          `${refused.face + 1}, and a face needs an area above zero.${STAYS}`;
+        return `With face ${face + 1} at ${fixed(asked[face])} the balance asks for area ` +
+          `${refused.value > -0.005 ? "0 or less" : fixed(refused.value)} of face ${refused.face + 1}, and a face needs an area above zero.${STAYS}`;
       case "area":
         return `Face ${refused.face + 1} is asked to have area ${fixed(refused.value)}. A face without area is no face: ` +
           `the polytope would have one normal less.${STAYS}`;
@@ -47,4 +48,25 @@
         return `The solver stopped (${refused.reason}): double precision does not hold these areas.${STAYS}`;
     }
   };
+
+  function arrow(context, from, to, colour, width) {
+    const angle = Math.atan2(to[1] - from[1], to[0] - from[0]), head = 5 + 2.5 * width;
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    for (const turn of [2.6, -2.6]) {
+      context.moveTo(...to);
+      context.lineTo(to[0] + head * Math.cos(angle + turn), to[1] + head * Math.sin(angle + turn));
+    }
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.stroke();
+  }
+
+  const inside = (loop, x, y) => loop.reduce((odd, [a, b], k) => {
+    const [c, d] = loop[(k + 1) % loop.length];
+    return b > y !== d > y && x < a + ((y - b) / (d - b)) * (c - a) ? !odd : odd;
+  }, false);
+  const centreOf = (loop) => [0, 1].map((k) => loop.reduce((s, p) => s + p[k], 0) / loop.length);
+  core.polytopeMarks = { arrow, inside, centreOf };
 })();
