@@ -233,6 +233,35 @@ def test_keys_choose_a_face_and_change_its_area(open_figure):
         assert tab.wrong == []
 
 
+def test_keys_reach_the_limit_that_the_page_names_and_come_back(open_figure):
+    with open_figure(PAGE) as tab:
+        figure(tab, "f.choose('random'); f.select(5); f.set(5, 0.6);")
+        areas = figure(tab, "return f.state.asked")
+        tab.locator(".omt-play canvas").nth(1).focus()
+        presses = 0
+        while not figure(tab, "return Boolean(f.state.refused)"):
+            tab.keyboard.press("ArrowUp")
+            presses += 1
+            assert presses < 40
+        assert figure(tab, "return [f.state.refused.reason, f.state.refused.face]") == ["driven", 9]
+        for _ in range(presses):
+            tab.keyboard.press("ArrowDown")
+        assert figure(tab, "return f.state.asked") == pytest.approx(areas, abs=1e-9)
+        assert tab.wrong == []
+
+
+def test_the_button_that_balances_hides_and_leaves_the_focus_in_the_figure(open_figure):
+    with open_figure(PAGE) as tab:
+        tab.locator(".omt-play select").nth(1).select_option("exact")
+        tab.locator(".omt-play canvas").nth(1).focus()
+        tab.keyboard.press("ArrowUp")
+        button = tab.locator(".omt-play button").first
+        button.focus()
+        tab.keyboard.press("Enter")
+        assert button.is_hidden() and figure(tab, "return f.state.refused") is None
+        assert tab.evaluate("Boolean(document.activeElement.closest('.omt-play'))")
+
+
 def test_a_hand_drags_a_bar_and_a_face(open_figure):
     with open_figure(PAGE) as tab:
         bars = tab.locator(".omt-play canvas").nth(1)
