@@ -50,18 +50,18 @@ def phone(visit, page):
 
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
-def view(request, page):
+def view(request, tab, phone):
     """Return the page on a desk and on a phone, light, and switched to dark as a reader does it.
 
     Formulas are set once for both modes: that is most of the time a page takes.
     """
     width, mode = request.param
-    tab = request.getfixturevalue("tab" if width == 1280 else "phone")
+    seen = tab if width == 1280 else phone
     switch = "mode => Object.assign(document.documentElement.dataset, { mode, theme: mode })"
-    tab.evaluate(switch, mode)
-    tab.wait_for_timeout(100)
-    yield tab
-    tab.evaluate(switch, "light")
+    seen.evaluate(switch, mode)
+    seen.wait_for_timeout(100)
+    yield seen
+    seen.evaluate(switch, "light")
 
 
 @functools.cache
