@@ -210,6 +210,10 @@ def print_pdf(text, site, path, said=print):
             browser.close()
             raise RuntimeError(f"not found: {wrong + lost}; not typeset: {left[:5]}")
         said(f"      {page.evaluate(FIT)} wide formulas and tables made to fit")
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if wide > 1:  # Chromium would make the whole book smaller, without a word
+            browser.close()
+            raise RuntimeError(f"something is {wide} pixels wider than the paper")
         options = {"prefer_css_page_size": True, "print_background": True}
         options |= {"outline": True, "tagged": True}
         said("      printing, to learn the page numbers")

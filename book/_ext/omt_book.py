@@ -124,6 +124,8 @@ def finish(app, exception):
     for part in MATHJAX:
         _copy(source / part, static / "mathjax" / part)
     _copy(_package("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
+    for copy in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
+        copy.unlink()  # executed pages beside their sources: no page leads to them, half the site
     root = Path(app.srcdir).parent
     omt_notebooks.write_all(root, Path(app.outdir) / "notebooks")
     missing = omt_slides.write(
