@@ -1,14 +1,11 @@
 """The reference: docstrings as reStructuredText, every module on one page, and links from names."""
 
 import ast
-import importlib
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import extensions
 import pytest
 from browser import NO_SITE, SITE, need
 from bs4 import BeautifulSoup
@@ -34,12 +31,7 @@ DOCUMENTED = (
 
 @pytest.fixture(scope="module")
 def extension():
-    path = str(ROOT / "book" / "_ext")
-    sys.path.insert(0, path)
-    yield importlib.import_module("omt_api"), importlib.import_module("omt_names")
-    sys.path.remove(path)
-    for name in ("omt_api", "omt_names"):
-        sys.modules.pop(name)
+    return extensions.load("omt_api"), extensions.load("omt_names")
 
 
 @pytest.mark.parametrize(
@@ -80,19 +72,7 @@ def toy(tmp_path_factory):
         "best = sd.solve(domain, points=points)\nbest.transport(x)\nsolve(domain)\n```\n\n"
         "```ipython3\npoints = sd.solve(domain, points=points).shape\n```\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-b",
-        "html",
-        str(folder),
-        f"{folder}/out/html",
-    ]
-    paths = os.pathsep.join([str(ROOT / "book" / "_ext"), str(ROOT)])
-    environment = os.environ | {"PYTHONPATH": paths}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    done = extensions.build(folder)
     assert done.returncode == 0 and not done.stderr, done.stderr
     html = folder / "out" / "html"
     return {p.relative_to(html).as_posix(): parse(p) for p in html.rglob("*.html")}

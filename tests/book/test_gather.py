@@ -3,12 +3,10 @@
 import base64
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import extensions
 import nbformat
 import pytest
 import yaml
@@ -105,19 +103,7 @@ def build(folder, shows=SHOWS):
     nbformat.write(notebook(), folder / "part" / "page.ipynb")
     (folder / "folder").mkdir(exist_ok=True)
     (folder / "folder" / "shows.md").write_text(shows)
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-b",
-        "html",
-        str(folder),
-        f"{folder}/out/html",
-    ]
-    paths = os.pathsep.join([str(BOOK / "_ext"), str(ROOT)])
-    environment = os.environ | {"PYTHONPATH": paths}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return extensions.build(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,12 @@
 """Chinese words in an English page are named as Chinese, and nothing else is touched."""
 
-import sys
-from pathlib import Path
-
+import extensions
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def mark_chinese():
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    try:
-        from omt_book import mark_chinese
-    finally:
-        sys.path.remove(str(ROOT / "book" / "_ext"))
-    return mark_chinese
+    return extensions.load("omt_book").mark_chinese
 
 
 def span(text):

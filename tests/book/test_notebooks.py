@@ -9,6 +9,7 @@ import sys
 import types
 from pathlib import Path
 
+import extensions
 import nbformat
 import pytest
 
@@ -17,12 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def notebooks():
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    try:
-        import omt_notebooks
-    finally:
-        sys.path.remove(str(ROOT / "book" / "_ext"))
-    return omt_notebooks
+    return extensions.load("omt_notebooks")
 
 
 @pytest.fixture(scope="module")

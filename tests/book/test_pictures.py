@@ -1,24 +1,16 @@
 """Pictures of a built site: packed, loaded late, and the same to the eye."""
 
-import sys
-from pathlib import Path
-
+import extensions
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "ab" * 32
 
 
 @pytest.fixture(scope="module")
 def omt_pictures():
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    try:
-        import omt_pictures
-    finally:
-        sys.path.remove(str(ROOT / "book" / "_ext"))
-    return omt_pictures
+    return extensions.load("omt_pictures")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import extensions
 import pytest
 from bs4 import BeautifulSoup
 
@@ -57,12 +58,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def publish():
-    sys.path.insert(0, str(EXTENSIONS))
-    try:
-        import omt_publish
-    finally:
-        sys.path.remove(str(EXTENSIONS))
-    return omt_publish
+    return extensions.load("omt_publish")
 
 
 def head(site, page):
