@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from browser import opened
 
 from omt_course.transport import ridges, semidiscrete, start
 from omt_course.transport.domains import Box, disk
@@ -299,12 +298,3 @@ def test_ridges_light_up_when_clusters_part(open_figure):
             tab.get_by_role("slider", name="Sites").fill(n)
             assert figure(tab, "return [f.solver.n, f.solver.error < 1e-9]") == [int(n), True]
         assert tab.wrong == []
-
-
-def test_without_scripts_its_still_shows(browser, address):
-    """The picture by `omt_course` stays, with a description; nothing asks for a script."""
-    with opened(browser, address, PAGE, scripts=False) as tab:
-        still = tab.locator(".omt-play-still")
-        assert still.is_visible()
-        assert len(still.get_attribute("alt")) >= 60
-        assert not tab.locator(".omt-play-stage").is_visible()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from browser import opened
 
 from omt_course.course import interactive, records
 from omt_course.models.autoencoder import MLPAutoencoder
@@ -315,11 +314,3 @@ def test_the_figure_fits_a_phone_and_takes_a_tap(open_figure, mode):
         assert x == pytest.approx(-0.52, abs=0.02)
         assert abs(y) < 0.02
         assert tab.wrong == []
-
-
-def test_the_still_shows_without_scripts(browser, address):
-    with opened(browser, address, PAGE, scripts=False) as tab:
-        still = tab.locator(".omt-play-still")
-        assert still.is_visible()
-        assert len(still.get_attribute("alt")) > 60
-        assert not tab.locator(".omt-play-stage").is_visible()

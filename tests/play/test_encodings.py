@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from browser import opened
 from scipy import stats
 
 from omt_course.datasets import surfaces
@@ -254,10 +253,3 @@ def test_a_hand_drags_the_ring(open_figure):
         moved = figure(tab, "return f.state.probe")
         assert moved[0] - x == pytest.approx(100 / wide, rel=0.05)
         assert moved[1] > y and tab.wrong == []
-
-
-def test_without_scripts_the_still_shows(browser, address):
-    with opened(browser, address, PAGE, scripts=False) as tab:
-        still = tab.locator(".omt-play-still")
-        assert still.is_visible() and len(still.get_attribute("alt")) > 60
-        assert not tab.locator(".omt-play-stage").is_visible()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from browser import opened
 
 from omt_course.geometry import minkowski, polytope
 
@@ -292,10 +291,3 @@ def test_a_hand_drags_a_bar_and_a_face(open_figure):
         tab.mouse.move(solid["x"] + 60, solid["y"] + 5, steps=4)
         tab.mouse.up()
         assert figure(tab, "return f.camera.yaw") != yaw and tab.wrong == []
-
-
-def test_without_scripts_the_still_shows(browser, address):
-    with opened(browser, address, PAGE, scripts=False) as tab:
-        still = tab.locator(".omt-play-still")
-        assert still.is_visible() and len(still.get_attribute("alt")) > 60
-        assert not tab.locator(".omt-play-stage").is_visible()

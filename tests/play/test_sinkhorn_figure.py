@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from browser import opened
 
 from omt_course.transport import discrete, entropic, line
 
@@ -238,12 +237,3 @@ def test_hand_and_keys_move_a_bump(open_figure):
         tab.keyboard.press("Tab")
         assert not canvas.evaluate("(node) => node === document.activeElement")
         assert tab.wrong == []
-
-
-def test_without_scripts_its_still_shows(browser, address):
-    """The picture by `omt_course` stays, with a description."""
-    with opened(browser, address, PAGE, scripts=False) as tab:
-        still = tab.locator(".omt-play-still")
-        assert still.is_visible()
-        assert len(still.get_attribute("alt")) >= 60
-        assert not tab.locator(".omt-play-stage").is_visible()

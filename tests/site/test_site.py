@@ -154,6 +154,7 @@ def test_stills_stand_in_when_scripts_are_off(browser, address, page):
     tab.goto(address + page)
     stills = tab.locator(".omt-3d-still, .omt-play-still")
     assert all(stills.nth(k).is_visible() for k in range(stills.count()))
+    assert tab.locator(".omt-play-stage:visible").count() == 0
     context.close()
 
 
